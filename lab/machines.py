@@ -1,0 +1,162 @@
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What makes a container a name server, a web server, a mail server, the lab machine or the router."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import typing as t
+from dataclasses import dataclass
+
+import zones
+from model import Lab, Machine
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a machine."""
+
+    content: str
+    mode: int = 0o644
+    owner: str = "root"
+
+
+Files = dict[str, File]
+
+INTERFACES = """\
+source /etc/network/interfaces.d/*
+
+auto lo
+iface lo inet loopback
+
+# The address comes from the container engine, as it would from a provider's image.
+auto eth0
+iface eth0 inet manual
+"""
+
+# A service of the host's own that nobody outside may ever see, on both families like most daemons.
+INTERNAL = """\
+[Unit]
+Description=Internal service on port 8080
+After=network.target
+
+[Service]
+ExecStart=/usr/bin/python3 -m http.server --bind :: --directory /srv/internal 8080
+DynamicUser=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _base(lab: Lab, machine: Machine, key: str) -> Files:
+    names = " ".join(dict.fromkeys([lab.fqdn(machine), f"{machine.name}.{lab.domain}", machine.name]))
+    return {
+        "/root/.ssh/authorized_keys": File(key, 0o600),
+        "/etc/network/interfaces": File(INTERFACES),
+        "/etc/hosts": File(f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{machine.ipv4} {names}\n"),
+    }
+
+
+def _nameserver(lab: Lab, secret: str) -> Files:
+    key = f'key "rollout" {{\n    algorithm hmac-sha256;\n    secret "{secret}";\n}};\n'
+    files = {
+        "/etc/bind/rollout.key": File(key, 0o640, "bind"),
+        "/etc/bind/named.conf.options": File(zones.named_options(lab)),
+        "/etc/bind/named.conf.local": File(zones.named_local(lab)),
+    }
+    for zone, text in zones.zones(lab).items():
+        files[f"/var/lib/bind/{zone}.zone"] = File(text, 0o644, "bind")
+    return files
+
+
+def _web(machine: Machine) -> Files:
+    return {
+        "/var/www/html/index.html": File(f"{machine.name} answers\n"),
+        "/etc/apache2/ports.conf": File("Listen 0.0.0.0:80\n"),
+        "/etc/apache2/conf-enabled/servername.conf": File(f"ServerName {machine.name}\n"),
+        "/srv/internal/index.html": File(f"{machine.name}: for internal use\n"),
+        "/etc/systemd/system/internal.service": File(INTERNAL),
+    }
+
+
+def _mail(lab: Lab, machine: Machine) -> Files:
+    main = f"""\
+compatibility_level = 3.6
+myhostname = {lab.fqdn(machine)}
+myorigin = {lab.domain}
+mydestination = {lab.domain}, $myhostname, localhost
+mynetworks = 127.0.0.0/8
+inet_interfaces = all
+inet_protocols = ipv4
+alias_maps = hash:/etc/aliases
+alias_database = hash:/etc/aliases
+smtpd_banner = $myhostname ESMTP
+"""
+    return {
+        "/etc/postfix/main.cf": File(main),
+        "/etc/mailname": File(f"{lab.domain}\n"),
+        "/etc/aliases": File("postmaster: root\n"),
+    }
+
+
+def _dual_stack(addresses: t.Sequence[str]) -> Files:
+    """The lab machine: the first address is the one it speaks from, the others only on demand."""
+    lines = ["iface eth0 inet6 static", f"    address {addresses[0]}", "    gateway fe80::1"]
+    lines += [f"    up ip -6 addr replace {address} dev eth0 preferred_lft 0" for address in addresses[1:]]
+    return {"/etc/network/interfaces.d/lab": File("\n".join(lines) + "\n")}
+
+
+def router_files(lab: Lab) -> Files:
+    """The router: the gateway fe80::1 of every machine, with the whole prefix on one link."""
+    lines = ["iface eth0 inet6 static", "    address fe80::1/64"]
+    lines += [f"    up ip -6 addr replace {address} dev eth0" for address in lab.router]
+    lines += [
+        f"    up ip -6 route replace {lab.prefix} dev eth0",
+        # All networks share one link here. Without this the router would tell its neighbours so, and from the
+        # second packet on they would go past it: the lab would no longer prove that routing works.
+        "    up ip6tables -w -A OUTPUT -p icmpv6 --icmpv6-type redirect -j DROP",
+    ]
+    return {
+        "/etc/network/interfaces": File(INTERFACES),
+        "/etc/network/interfaces.d/router": File("\n".join(lines) + "\n"),
+    }
+
+
+def files_of(lab: Lab, machine: Machine, key: str, secret: str) -> Files:
+    """Return all files of a machine."""
+    files = _base(lab, machine, key)
+    if machine.kind == "nameserver":
+        files.update(_nameserver(lab, secret))
+    elif machine.kind == "web":
+        files.update(_web(machine))
+    elif machine.kind == "mail":
+        files.update(_mail(lab, machine))
+    if machine.addresses:
+        files.update(_dual_stack(machine.addresses))
+    return files
+
+
+UNITS: dict[str, list[str]] = {
+    "router": ["networking"],
+    "lab": ["networking", "netfilter-persistent"],
+    "nameserver": ["networking", "netfilter-persistent", "named"],
+    "web": ["networking", "netfilter-persistent", "apache2", "internal"],
+    "mail": ["networking", "netfilter-persistent", "postfix"],
+}
+
+
+def archive(files: Files) -> bytes:
+    """Return the files as a tar archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, file in sorted(files.items()):
+            data = file.content.encode()
+            info = tarfile.TarInfo(path.lstrip("/"))
+            info.size, info.mode = len(data), file.mode
+            # tar looks the names up where it unpacks, so numbers need not agree.
+            info.uname = info.gname = file.owner
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()

@@ -1,0 +1,119 @@
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a lab is: its machines and networks, read from an Ansible inventory."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import subprocess
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / ".build"
+KINDS = ("nameserver", "web", "mail", "lab")
+
+
+class LabError(Exception):
+    """A message for the person in front of the lab: what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine of the lab."""
+
+    name: str
+    kind: str
+    ipv4: str
+    names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lab:
+    """All machines of one inventory, and the networks between them."""
+
+    name: str
+    domain: str
+    network: ipaddress.IPv4Network
+    gateway: str
+    prefix: ipaddress.IPv6Network
+    router: tuple[str, ...]
+    controller: str
+    machines: tuple[Machine, ...]
+
+    @property
+    def state(self) -> Path:
+        """The directory of everything that is made for this lab: keys, known hosts, the plan."""
+        return BUILD / "lab" / self.name
+
+    def of_kind(self, kind: str) -> list[Machine]:
+        """Return the machines of one kind."""
+        return [machine for machine in self.machines if machine.kind == kind]
+
+    def container(self, machine: Machine | str) -> str:
+        """Return a machine's container name; two labs may have machines of the same name."""
+        return f"{self.name}-{machine if isinstance(machine, str) else machine.name}"
+
+    def fqdn(self, machine: Machine) -> str:
+        """Return the name that a machine goes by: its first published name, or its own in the lab's domain."""
+        return machine.names[0] if machine.names else f"{machine.name}.{self.domain}"
+
+
+def _inventory(path: str) -> dict[str, t.Any]:
+    """Return what `ansible-inventory --list` says; templates stay as they are written."""
+    try:
+        done = subprocess.run(
+            ["ansible-inventory", "-i", path, "--list"], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+    except FileNotFoundError:
+        raise LabError("ansible-inventory: not found; `make venv` installs it, then use .venv/bin/python") from None
+    if done.returncode != 0:
+        raise LabError(f"{path}: {done.stderr.strip()}")
+    return t.cast("dict[str, t.Any]", json.loads(done.stdout))
+
+
+def load(path: str) -> Lab:
+    """Read the inventory and return its lab; every host with `lab_kind` becomes a container."""
+    hostvars: dict[str, dict[str, t.Any]] = _inventory(path)["_meta"]["hostvars"]
+    chosen = {name: values for name, values in sorted(hostvars.items()) if "lab_kind" in values}
+    if not chosen:
+        raise LabError(f"{path}: no host has lab_kind ({', '.join(KINDS)}); this is not a lab's inventory")
+    site = next(iter(chosen.values()))
+    machines = []
+    try:
+        for name, values in chosen.items():
+            if values["lab_kind"] not in KINDS:
+                raise LabError(f"{name}: lab_kind {values['lab_kind']!r} is none of {', '.join(KINDS)}")
+            machines.append(
+                Machine(
+                    name=name,
+                    kind=values["lab_kind"],
+                    ipv4=str(ipaddress.IPv4Address(values["ansible_host"])),
+                    names=tuple(values.get("ipv6_names", ())),
+                    addresses=tuple(values.get("lab_addresses", ())),
+                )
+            )
+        lab = Lab(
+            name=site["lab_name"],
+            domain=site["lab_domain"],
+            network=ipaddress.IPv4Network(site["lab_network"]),
+            gateway=str(ipaddress.IPv4Address(site["lab_gateway"])),
+            prefix=ipaddress.IPv6Network(site["ipv6_prefix"]),
+            router=tuple(site["lab_router"]),
+            controller=site["lab_controller"],
+            machines=tuple(machines),
+        )
+    except KeyError as error:
+        raise LabError(f"{path}: {error.args[0]} is not set; see lab/inventory/group_vars/all.yml") from None
+    except ValueError as error:
+        raise LabError(f"{path}: {error}") from None
+    if len(lab.of_kind("nameserver")) != 1:
+        raise LabError(f"{path}: a lab has exactly one host with lab_kind: nameserver")
+    for machine in lab.machines:
+        if ipaddress.IPv4Address(machine.ipv4) not in lab.network:
+            raise LabError(f"{machine.name}: ansible_host {machine.ipv4} is not in lab_network {lab.network}")
+    return lab

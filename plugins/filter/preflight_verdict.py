@@ -1,0 +1,61 @@
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sum up what stands in the way of a rollout."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: preflight_verdict
+short_description: Sum up what stands in the way of a rollout
+version_added: "0.1.0"
+author: ipv6.rollout contributors (@ipv6-rollout)
+description:
+  - Joins the refusals of the site and of all hosts into one text, so that the user reads one message and not one a host.
+positional: _input, site
+options:
+  _input:
+    description: By host name a dictionary with C(unreachable), C(failed) and C(findings).
+    type: dict
+    required: true
+  site:
+    description: The site's own settings, C(lab), C(lab_sources), C(dns) and C(fleet).
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Stop before anything is changed
+  ansible.builtin.assert:
+    that: verdict | length == 0
+    fail_msg: "{{ verdict }}"
+  vars:
+    verdict: "{{ told | ipv6.rollout.preflight_verdict({'lab': groups['lab'], 'lab_sources': [], 'dns': {}, 'fleet': []}) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: A line for each refusal; an empty text where nothing stands in the way.
+  type: str
+"""
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import preflight
+
+
+def preflight_verdict(hosts, site):
+    """Sum up what stands in the way of a rollout."""
+    try:
+        return preflight.verdict(preflight.site_findings(**site), hosts)
+    except RolloutError as error:
+        raise AnsibleFilterError(f"ipv6.rollout.preflight_verdict: {error}") from error
+
+
+class FilterModule:
+    """The filter, by name."""
+
+    def filters(self):
+        """Return the filter."""
+        return {"preflight_verdict": preflight_verdict}

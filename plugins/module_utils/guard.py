@@ -1,0 +1,296 @@
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lease of the guard on the target, and the calls of its program. See guard_script.py for what restores."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import typing as t
+
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.module_utils.guard_script import (
+    BOOT_LINK_PATH,
+    BOOT_UNIT,
+    BOOT_UNIT_PATH,
+    DIRECTORY,
+    SCRIPT,
+    UNIT,
+)
+
+DEFAULT_FILES = (
+    "/etc/iptables/rules.v4",
+    "/etc/iptables/rules.v6",
+    "/etc/network/interfaces",
+    "/etc/network/interfaces.d/*",
+    "/etc/systemd/network/*",
+    "/etc/systemd/network/*/*",
+    "/etc/sysctl.d/60-ipv6-rollout*",
+    "/var/lib/ipv6-rollout/*.json",
+)
+# A pattern is expanded by a shell, so it holds nothing but names and wildcards.
+_PATTERN = re.compile(r"/[A-Za-z0-9_.,:+@*?/-]+")
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]*")
+_TOKEN = re.compile(r"[A-Za-z0-9]{8,64}")
+
+
+class Lease(t.NamedTuple):
+    """Who guards this host, and until when (seconds since boot, which no clock change moves)."""
+
+    owner: str
+    token: str
+    created: float
+    deadline: int
+
+    def left(self, now: float) -> float:
+        """How many seconds the lease still has."""
+        return self.deadline - now
+
+
+class Rollback(t.NamedTuple):
+    """What the program left behind when it restored."""
+
+    token: str
+    reason: str
+    when: str
+    outcome: str
+
+    @property
+    def words(self) -> str:
+        """The rollback in a sentence's half."""
+        exact = "exactly as before" if self.outcome == "exact" else self.outcome
+        return f"the host was rolled back at {self.when}: {self.reason} ({exact})"
+
+
+def patterns(named: t.Sequence[str]) -> t.List[str]:
+    """Check the names of further files; wildcards are allowed."""
+    for pattern in named:
+        if not isinstance(pattern, str) or not _PATTERN.fullmatch(pattern) or "/../" in pattern + "/":
+            raise RolloutError(
+                f"files: {shown(pattern)} is no absolute path of letters, digits and _.,:+@*?/-; name the file differently"
+            )
+    return list(dict.fromkeys([*DEFAULT_FILES, *named]))
+
+
+def services(named: t.Sequence[str]) -> t.List[str]:
+    """Check the names of units that are reloaded once their files are back."""
+    for name in named:
+        if not isinstance(name, str) or not _SERVICE.fullmatch(name):
+            raise RolloutError(f"services: {shown(name)} is no unit name; 'systemctl list-units' lists them")
+    return list(named)
+
+
+def checked_token(token: object) -> str:
+    """Check the token that ties the steps of one run together."""
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise RolloutError(f"token: {shown(token)} must be 8 to 64 letters and digits")
+    return token
+
+
+def differences(before: str, now: str) -> t.List[str]:
+    """Return what changed, a line each: ``+`` came, ``-`` went."""
+    old, new = before.splitlines(), now.splitlines()
+    old_set, new_set = set(old), set(new)
+    changed = [f"- {line}" for line in old if line not in new_set] + [f"+ {line}" for line in new if line not in old_set]
+    # The same lines in another order: rules, for which the order counts.
+    return changed or (["the order of rules or routes"] if old != new else [])
+
+
+def refusal(lease: Lease, owner: str, age: float, left: float) -> str:
+    """Say who has the host, and what can be done."""
+    who = "another run of yours" if lease.owner == owner else lease.owner
+    return (
+        f"owner: the host is guarded by {who} (armed {age:.0f} s ago, {max(left, 0):.0f} s left); "
+        "wait until that is committed or rolled back"
+        + ("; state=rolled_back takes it back at once" if lease.owner == owner else "")
+    )
+
+
+def uptime() -> float:
+    """Seconds since boot."""
+    with open("/proc/uptime", encoding="ascii") as handle:
+        return float(handle.read().split()[0])
+
+
+class Guard:
+    """The guard of this host."""
+
+    def __init__(self, directory: str = DIRECTORY) -> None:
+        self.directory = directory
+        self.program = os.path.join(directory, "guard.sh")
+
+    def lease(self) -> t.Optional[Lease]:
+        """Return the lease, or None where the host is not guarded."""
+        text = files.read(os.path.join(self.directory, "lease.json"))
+        if text is None:
+            return None
+        data = json.loads(text)
+        deadline = int((files.read(os.path.join(self.directory, "deadline")) or b"0").decode().strip() or 0)
+        return Lease(data["owner"], data["token"], data["created"], deadline)
+
+    def rollback(self) -> t.Optional[Rollback]:
+        """Return what the last rollback left behind, if there was one that nobody has heard of."""
+        text = files.read(self.directory + ".result")
+        lines = (text or b"").decode(errors="replace").splitlines()
+        return Rollback(lines[0], lines[1], lines[2], lines[3]) if len(lines) >= 4 else None
+
+    def forget_rollback(self) -> None:
+        """Remove that note once it was told."""
+        files.remove(self.directory + ".result")
+
+    def _call(self, command: str, *more: str, directory: str = "", timeout: float = 120.0) -> commands.Result:
+        directory = directory or self.directory
+        return commands.run(["/bin/sh", os.path.join(directory, "guard.sh"), command, directory, *more], timeout=timeout)
+
+    def arm(self, owner: str, token: str, timeout: int, named: t.Sequence[str], units: t.Sequence[str]) -> t.List[str]:
+        """Take the lease, record the host's state and start the holders; return the holders."""
+        lease = self.lease()
+        if lease is not None:
+            now = uptime()
+            if lease.owner == owner and lease.token == token:
+                self._write("deadline", f"{int(now) + timeout + 1}\n")
+                return ["armed already"]
+            if lease.left(now) > -5:
+                raise RolloutError(refusal(lease, owner, time.time() - lease.created, lease.left(now)))
+            # Both holders are gone and nobody committed: what they were there for is done now.
+            self._call("restore", lease.token)
+        parent = os.path.dirname(self.directory)
+        draft = tempfile.mkdtemp(prefix=".ipv6-rollout-guard.", dir=parent)
+        try:
+            self._draft(draft, owner, token, timeout, named, units)
+            # A folder with something in it is never replaced: of two operators one gets the host.
+            os.rename(draft, self.directory)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            other = self.lease()
+            if other is not None:
+                raise RolloutError(
+                    refusal(other, owner, time.time() - other.created, other.left(uptime()))
+                ) from error
+            raise
+        except RolloutError:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        self.forget_rollback()
+        holders = self._hold(token, timeout)
+        if not holders:
+            self._call("disarm")
+            raise RolloutError("armed: neither systemd-run nor sh could start a process that outlives this one")
+        return holders
+
+    def _write(self, name: str, text: str, directory: str = "") -> None:
+        files.write(os.path.join(directory or self.directory, name), text.encode(), mode=0o600)
+
+    def _draft(
+        self, draft: str, owner: str, token: str, timeout: int, named: t.Sequence[str], units: t.Sequence[str]
+    ) -> None:
+        lease = {"owner": owner, "token": token, "created": time.time(), "timeout": timeout}
+        for name, text in (
+            ("guard.sh", SCRIPT),
+            ("patterns", "".join(pattern + "\n" for pattern in named)),
+            ("services", "".join(unit + "\n" for unit in units)),
+            ("token", token + "\n"),
+            ("lease.json", json.dumps(lease) + "\n"),
+        ):
+            with open(os.path.join(draft, name), "w", encoding="utf-8") as handle:
+                handle.write(text)
+        done = self._call("save", directory=draft)
+        if done.rc != 0 or not os.path.getsize(os.path.join(draft, "state")):
+            raise RolloutError(f"armed: the state of the host could not be recorded: {done.said}")
+        # The window starts when the recording is done, rounded up to whole seconds.
+        self._write("deadline", f"{int(uptime()) + timeout + 1}\n", draft)
+        for folder, _folders, names in os.walk(draft):
+            for name in names:
+                _sync(os.path.join(folder, name))
+
+    def _hold(self, token: str, timeout: int) -> t.List[str]:
+        holders = []
+        argv = ["/bin/sh", self.program, "hold", self.directory, token]
+        if os.path.isdir("/run/systemd/system"):
+            files.write(BOOT_UNIT_PATH, BOOT_UNIT.encode())
+            os.makedirs(os.path.dirname(BOOT_LINK_PATH), exist_ok=True)
+            files.remove(BOOT_LINK_PATH)
+            os.symlink(BOOT_UNIT_PATH, BOOT_LINK_PATH)
+            timer = ["--unit", UNIT, f"--on-active={timeout}", "--timer-property=AccuracySec=100ms", "--collect", "--quiet"]
+            if commands.run(["systemd-run", *timer, *argv]).rc == 0:
+                holders.append("systemd timer")
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                close_fds=True,
+                start_new_session=True,
+            )
+        except OSError:
+            return holders
+        with open(os.path.join(self.directory, "holder"), "w", encoding="ascii") as handle:
+            handle.write(f"{process.pid}\n")
+        return [*holders, f"process {process.pid}"]
+
+    def require(self, token: str, owner: str) -> Lease:
+        """Return the lease if it is this run's; say what became of it if not."""
+        lease = self.lease()
+        if lease is not None and lease.token == token:
+            return lease
+        rollback = self.rollback()
+        if rollback is not None and rollback.token == token:
+            self.forget_rollback()
+            raise RolloutError(f"committed: it is too late, {rollback.words}; nothing of this run is left. Run it again")
+        if lease is not None:
+            raise RolloutError(refusal(lease, owner, time.time() - lease.created, lease.left(uptime())))
+        raise RolloutError("committed: the host is not guarded by this run; call it with state=armed before the changes")
+
+    def compare(self) -> t.List[str]:
+        """Return what changed since the guard was armed."""
+        before = (files.read(os.path.join(self.directory, "state")) or b"").decode(errors="replace")
+        done = self._call("state")
+        if done.rc != 0:
+            raise RolloutError(f"committed: the state of the host could not be read: {done.said}")
+        return differences(before, done.out)
+
+    def disarm(self, token: str) -> None:
+        """Stop the holders and remove every trace: from here on the host keeps what it has."""
+        done = self._call("disarm", token)
+        if done.rc == 3 or os.path.isdir(self.directory):
+            raise RolloutError("committed: it is too late, the host is being rolled back. Run it again")
+
+    def restore(self, token: str) -> t.Optional[Rollback]:
+        """Roll back now."""
+        done = self._call("restore", token)
+        if os.path.isdir(self.directory):
+            raise RolloutError(f"rolled_back: the host could not be restored: {done.said}")
+        rollback = self.rollback()
+        self.forget_rollback()
+        return rollback
+
+
+def host_keys(pattern: str = "/etc/ssh/ssh_host_*_key.pub") -> t.List[str]:
+    """Return the public host keys of sshd: type and key, as known_hosts has them."""
+    keys = []
+    for path in sorted(glob.glob(pattern)):
+        words = (files.read(path) or b"").decode(errors="replace").split()
+        if len(words) >= 2:
+            keys.append(f"{words[0]} {words[1]}")
+    return keys
+
+
+def _sync(path: str) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return  # a link among the saved files
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

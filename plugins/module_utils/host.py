@@ -1,0 +1,244 @@
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host says of itself: read-only, in one go, as plain data."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import platform
+import re
+import time
+import typing as t
+
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, rules
+
+Data = t.Dict[str, t.Any]
+
+SYSCTLS = (
+    "net.ipv4.ip_forward",
+    "net.ipv6.bindv6only",
+    "net.ipv6.conf.all.disable_ipv6",
+    "net.ipv6.conf.default.disable_ipv6",
+    "net.ipv6.conf.all.forwarding",
+)
+PER_INTERFACE = ("accept_ra", "autoconf", "use_tempaddr", "disable_ipv6", "dad_transmits", "accept_dad")
+
+# A unit that is enabled, and what it does to a rule set that it does not know of.
+MANAGERS = {
+    "ufw": "ufw.service",
+    "firewalld": "firewalld.service",
+    "nftables": "nftables.service",
+    "docker": "docker.service",
+    "netfilter-persistent": "netfilter-persistent.service",
+}
+
+
+def text(path: str) -> str:
+    """Return a file as text, empty where it can't be read."""
+    try:
+        return (files.read(path) or b"").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def operating_system() -> Data:
+    """Read os-release(5): id, version and the ids that it is like."""
+    pairs = dict(re.findall(r'^([A-Z_]+)="?(.*?)"?$', text("/etc/os-release"), re.MULTILINE))
+    return {
+        "id": pairs.get("ID", ""),
+        "like": pairs.get("ID_LIKE", "").split(),
+        "version": pairs.get("VERSION_ID", ""),
+        "name": pairs.get("PRETTY_NAME", ""),
+        "kernel": platform.release(),
+    }
+
+
+def ipv6_state() -> Data:
+    """Tell whether the kernel speaks IPv6 and, where not, what switched it off."""
+    if not os.path.isdir("/proc/sys/net/ipv6"):
+        argument = re.search(r"\bipv6\.disable=1\b", text("/proc/cmdline"))
+        why = "the kernel was started with ipv6.disable=1" if argument else "the kernel has no IPv6"
+        return {"enabled": False, "why": why}
+    if text("/proc/sys/net/ipv6/conf/all/disable_ipv6").strip() == "1":
+        return {"enabled": False, "why": "the sysctl net.ipv6.conf.all.disable_ipv6 is 1"}
+    return {"enabled": True, "why": ""}
+
+
+def _address(entry: Data) -> Data:
+    flags = {flag: bool(entry.get(flag)) for flag in ("tentative", "dadfailed", "deprecated", "temporary", "dynamic")}
+    return {
+        "address": entry.get("local", ""),
+        "length": entry.get("prefixlen", 0),
+        "family": "ipv6" if entry.get("family") == "inet6" else "ipv4",
+        "scope": entry.get("scope", ""),
+        **flags,
+    }
+
+
+def interfaces() -> t.List[Data]:
+    """List the interfaces with their addresses and the state of duplicate address detection."""
+    found = []
+    for link in json.loads(commands.check(["ip", "-j", "addr"]) or "[]"):
+        name = link.get("ifname", "")
+        folder = f"/proc/sys/net/ipv6/conf/{name}"
+        found.append(
+            {
+                "name": name,
+                "mac": link.get("address", ""),
+                "mtu": link.get("mtu", 0),
+                "up": "UP" in link.get("flags", []),
+                "addresses": [_address(entry) for entry in link.get("addr_info", []) if entry.get("local")],
+                "sysctls": {key: text(f"{folder}/{key}").strip() for key in PER_INTERFACE},
+            }
+        )
+    return found
+
+
+def routes() -> Data:
+    """List the default routes of both families."""
+    found: Data = {}
+    for family, flag in (("ipv4", "-4"), ("ipv6", "-6")):
+        done = commands.run(["ip", "-j", flag, "route", "show", "default"])
+        entries = json.loads(done.out or "[]") if done.rc == 0 else []
+        found[family] = [
+            {key: entry.get(key) for key in ("gateway", "dev", "metric", "protocol", "expires") if key in entry}
+            for entry in entries
+        ]
+    return found
+
+
+def sysctls() -> t.Dict[str, str]:
+    """Read the settings that decide about IPv6."""
+    return {name: text("/proc/sys/" + name.replace(".", "/")).strip() for name in SYSCTLS}
+
+
+def listener(line: str) -> t.Optional[Data]:
+    """Read one line of ``ss -H -lntupe``; None where it is no socket that listens for TCP or UDP."""
+    fields = line.split()
+    if len(fields) < 6 or fields[0] not in ("tcp", "udp"):
+        return None
+    address, _colon, port = fields[4].rpartition(":")
+    address, _percent, device = address.partition("%")
+    v6only = re.search(r"\bv6only:([01])", line)
+    process = re.search(r'users:\(\("((?:[^"\\]|\\.)*)",pid=(\d+)', line)
+    address = address.strip("[]")
+    return {
+        "protocol": fields[0],
+        "address": "::" if address == "*" else address,
+        "port": int(port) if port.isdigit() else 0,
+        "device": device.rstrip("]"),
+        "ipv4": ":" not in address and address != "*" or bool(v6only and v6only.group(1) == "0"),
+        "ipv6": (":" in address or address == "*") and not address.startswith("::ffff:"),
+        "process": process.group(1) if process else "",
+        "pid": int(process.group(2)) if process else 0,
+    }
+
+
+def listeners() -> t.List[Data]:
+    """List every socket that waits for clients, and the families of the clients that it serves."""
+    done = commands.run(["ss", "-H", "-lntupe"])
+    sockets = [entry for entry in (listener(line) for line in done.out.splitlines()) if entry]
+    return sorted(sockets, key=lambda entry: (entry["protocol"], entry["port"], entry["address"]))
+
+
+def firewall() -> Data:
+    """Tell the back end, the policies and the number of rules of both families."""
+    found: Data = {}
+    for family, program in (("ipv4", "iptables"), ("ipv6", "ip6tables")):
+        if not commands.found(f"{program}-save"):
+            found[family] = {"installed": False, "rules": 0, "policies": {}, "chains": []}
+            continue
+        done = commands.run([f"{program}-save"])
+        table = rules.parse(rules.tables(done.out).get("filter", ""))
+        found[family] = {
+            "installed": True,
+            "rules": len(table.rules),
+            "policies": table.policies,
+            "chains": table.chains,
+        }
+    found["backend"] = os.path.basename(os.path.realpath("/etc/alternatives/ip6tables")).replace("xtables-", "")
+    return found
+
+
+def managers() -> t.List[str]:
+    """List the rule managers that are enabled at boot."""
+    return [name for name, unit in MANAGERS.items() if glob.glob(f"/etc/systemd/system/*.wants/{unit}")]
+
+
+def dpkg() -> Data:
+    """List packages that dpkg left half-way; such a host should not be changed before that is mended."""
+    broken = []
+    package = ""
+    for line in text("/var/lib/dpkg/status").splitlines():
+        if line.startswith("Package: "):
+            package = line[9:]
+        elif line.startswith("Status: ") and line.split()[-1] in (
+            "half-installed",
+            "unpacked",
+            "half-configured",
+            "triggers-awaited",
+            "triggers-pending",
+        ):
+            broken.append(package)
+    return {"broken": broken, "interrupted": bool(glob.glob("/var/lib/dpkg/updates/[0-9]*"))}
+
+
+def daemons() -> Data:
+    """Tell which of the daemons that this collection knows are installed, and their settings for IPv6."""
+    main_cf = text("/etc/postfix/main.cf")
+    setting = re.findall(r"^inet_protocols\s*=\s*(.*?)\s*$", main_cf, re.MULTILINE)
+    listens = re.findall(r"^\s*Listen\s+(.+?)\s*$", text("/etc/apache2/ports.conf"), re.MULTILINE | re.IGNORECASE)
+    return {
+        "postfix": {
+            "installed": bool(commands.found("postconf")),
+            "inet_protocols": setting[-1] if setting else "",
+        },
+        "apache": {"installed": bool(commands.found("apache2ctl")), "listen": listens},
+        "named": {"installed": bool(commands.found("named"))},
+    }
+
+
+def network_backend() -> str:
+    """Name the back end that configures the network at boot."""
+    if glob.glob("/etc/netplan/*.yaml"):
+        return "netplan"
+    wants = "/etc/systemd/system/*.wants/"
+    if glob.glob(wants + "NetworkManager.service"):
+        return "networkmanager"
+    if glob.glob(wants + "systemd-networkd.service"):
+        return "networkd"
+    if os.path.exists("/etc/network/interfaces") and commands.found("ifup"):
+        return "ifupdown"
+    return ""
+
+
+def free_space() -> t.Dict[str, int]:
+    """Tell the free octets where files will be written."""
+    free = {}
+    for folder in ("/etc", "/var/lib"):
+        status = os.statvfs(folder)
+        free[folder] = status.f_bavail * status.f_frsize
+    return free
+
+
+def look() -> Data:
+    """Return everything that preflight needs, in one call."""
+    return {
+        "os": operating_system(),
+        "python": platform.python_version(),
+        "clock": time.time(),
+        "ipv6": ipv6_state(),
+        "interfaces": interfaces(),
+        "routes": routes(),
+        "sysctls": sysctls(),
+        "listeners": listeners(),
+        "firewall": firewall(),
+        "managers": managers(),
+        "dpkg": dpkg(),
+        "daemons": daemons(),
+        "network_backend": network_backend(),
+        "free": free_space(),
+    }

@@ -1,0 +1,195 @@
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rule set in the kernel and in the file that Debian loads at boot: read, tested, replaced, given back."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, rules
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+
+RULES_FILE = "/etc/iptables/rules.v6"
+LOADER = "/usr/share/netfilter-persistent/plugins.d/25-ip6tables"
+PACKAGE = "iptables-persistent"
+
+
+def missing_package() -> t.Optional[str]:
+    """Return the Debian package that has to be installed before rules can be loaded and kept, or None."""
+    if commands.found("ip6tables-restore") and os.path.exists(LOADER):
+        return None
+    return PACKAGE
+
+
+def live_filter() -> str:
+    """Return the live filter table, normalised; an empty text where the kernel holds none."""
+    return rules.tables(commands.check(["ip6tables-save"])).get("filter", "")
+
+
+def forwards() -> bool:
+    """Whether the host forwards IPv6 packets now."""
+    return (files.read("/proc/sys/net/ipv6/conf/all/forwarding") or b"0").strip() == b"1"
+
+
+def rules_file(table: str) -> bytes:
+    """The boot file: our filter table, and the other tables that the file holds already."""
+    others = rules.tables((files.read(RULES_FILE) or b"").decode(errors="replace"))
+    others.pop("filter", None)
+    return "".join([*others.values(), table]).encode()
+
+
+def persistent(table: str) -> bool:
+    """Whether the boot file holds this filter table."""
+    return rules.tables((files.read(RULES_FILE) or b"").decode(errors="replace")).get("filter", "") == table
+
+
+def rehearse(table: str) -> None:
+    """Let a kernel judge the rules before they are live: the parser's test, then a load into an empty namespace.
+
+    ``--test`` alone accepts a jump to a chain that does not exist; a load into a namespace of its own does not.
+    """
+    commands.check(["ip6tables-restore", "--test"], stdin=table)
+    if commands.found("unshare") and commands.run(["unshare", "--net", "true"]).rc == 0:
+        commands.check(["unshare", "--net", "ip6tables-restore"], stdin=table)
+
+
+def load(table: str) -> None:
+    """Replace the live filter table in one transaction, and see that the kernel holds just that."""
+    commands.check(["ip6tables-restore", "--wait", "5"], stdin=table)
+    live = live_filter()
+    if live != table:
+        difference = "; ".join(rules.difference(table, live)[:6])
+        raise RolloutError(f"ip6tables-restore accepted the rules, but the kernel holds others: {difference}")
+
+
+def clear() -> None:
+    """Take the filter table back to what a kernel without rules has; drop the empty table where nft can."""
+    commands.check(["ip6tables-restore", "--wait", "5"], stdin=rules.EMPTY.text)
+    if commands.found("nft"):
+        commands.run(["nft", "delete", "table", "ip6", "filter"])  # the legacy back end has no such table
+
+
+def warnings() -> t.List[str]:
+    """What else may change or hide the rules on this host."""
+    found = []
+    if os.path.exists("/etc/systemd/system/sysinit.target.wants/nftables.service"):
+        found.append(
+            "nftables.service is enabled: /etc/nftables.conf begins with 'flush ruleset' and wipes these rules at boot;"
+            " disable one of nftables.service and netfilter-persistent.service"
+        )
+    if commands.found("ip6tables-legacy-save"):
+        legacy = commands.run(["ip6tables-legacy-save"]).out if _legacy_loaded() else ""
+        if "-A " in legacy and "nf_tables" in commands.run(["ip6tables", "--version"]).out:
+            found.append("rules of the legacy back end are loaded too: both sets filter (see ip6tables-legacy-save)")
+    return found
+
+
+def _legacy_loaded() -> bool:
+    # Reading the legacy tables would load their kernel module, so ask the kernel first.
+    return bool((files.read("/proc/net/ip6_tables_names") or b"").strip())
+
+
+def boots() -> bool:
+    """Whether netfilter-persistent, which loads the file at boot, is enabled."""
+    return any(
+        os.path.lexists(os.path.join(folder, "multi-user.target.wants", "netfilter-persistent.service"))
+        for folder in ("/etc/systemd/system", "/lib/systemd/system")
+    )
+
+
+class Outcome(t.NamedTuple):
+    """What a call did, or would do."""
+
+    changed: bool
+    before: str
+    after: str
+    opened: t.List[str]
+    warnings: t.List[str]
+    foreign: t.List[str]
+
+
+def present(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], replace: bool, really: bool) -> Outcome:
+    """Make the live rules and the boot file those of a policy.
+
+    ``opening`` is ``keep`` (services that are open stay open), ``all``, ``none``, or the names to open beside those.
+    """
+    ledger = files.Ledger("ip6tables")
+    before = live_filter()
+    live = rules.parse(before)
+    notes = warnings()
+    if not policy.forward:
+        routes = live.policies["FORWARD"] != "DROP" and forwards()
+        policy = policy._replace(forward=live.policies["FORWARD"] if routes else "DROP")
+        if routes:
+            notes.append(f"this host forwards IPv6: the policy of FORWARD stays {policy.forward}; set 'forward' to decide")
+    opened = _opened(policy, opening, live)
+    stranger = rules.foreign(live, rules.input_rules(policy, policy.services))
+    if stranger.plain and not replace:
+        raise RolloutError(
+            f"foreign: {len(stranger.plain)} IPv6 rules are loaded that this module did not write, first"
+            f" '{stranger.plain[0]}'; declare what they let in as services, then set 'foreign: replace'"
+        )
+    after = rules.wanted_table(policy, opened, live).text
+    saved = persistent(after)
+    changed = before != after or not saved or not boots()
+    if changed and really:
+        rehearse(after)
+        _keep_original(ledger, before, after)
+        if not saved:
+            files.write(RULES_FILE, rules_file(after), mode=0o640)
+        if before != after:
+            load(after)
+        if not boots():
+            commands.check(["systemctl", "enable", "netfilter-persistent.service"])
+            ledger.notes.setdefault("enabled", True)
+            ledger.save()
+    return Outcome(changed, before, after, [one.name for one in opened], notes, stranger.chains)
+
+
+def _opened(
+    policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], live: rules.Table
+) -> t.List[rules.Service]:
+    if opening == "all":
+        return list(policy.services)
+    if opening == "none":
+        return []
+    standing = rules.open_services(live, policy.services)
+    if opening == "keep":
+        return standing
+    names = set(opening)
+    unknown = names - {one.name for one in policy.services}
+    if unknown:
+        raise RolloutError(f"open: {sorted(unknown)} are not among the services; declare them there first")
+    return [one for one in policy.services if one in standing or one.name in names]
+
+
+def _keep_original(ledger: files.Ledger, before: str, after: str) -> None:
+    """Remember what was there before the first change. Saved first: a crash later still finds it."""
+    ledger.notes.setdefault("filter", before)
+    ledger.wrote(RULES_FILE, files.look(RULES_FILE), rules_file(after))
+    ledger.save()
+
+
+def absent(really: bool) -> Outcome:
+    """Give back the rules and the boot file as they were before the first change."""
+    ledger = files.Ledger("ip6tables")
+    before = live_filter() if commands.found("ip6tables-save") else ""
+    if ledger.empty:
+        return Outcome(False, before, before, [], [], [])
+    after = str(ledger.notes.get("filter", ""))
+    notes = []
+    if not ledger.untouched(RULES_FILE):
+        notes.append(f"{RULES_FILE} was edited since this module wrote it; the edit is replaced by the original")
+    if really:
+        if after:
+            load(after)
+        else:
+            clear()
+        ledger.give_back(RULES_FILE)
+        if ledger.notes.get("enabled"):
+            commands.run(["systemctl", "disable", "netfilter-persistent.service"])
+        ledger.notes.clear()
+        ledger.save()
+    return Outcome(True, before, after, [], notes, [])

@@ -1,0 +1,124 @@
+#!/usr/bin/python
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_info
+short_description: Tell all that an IPv6 rollout needs to know of a host
+version_added: "0.1.0"
+description:
+  - One read-only call in place of fact gathering. It changes nothing and starts nothing.
+  - It tells the system, the addresses with the state of duplicate address detection, the default routes, the settings
+    of the kernel, every listening socket with the families that it serves, the rules of both families, other rule
+    managers, half-installed packages, the clock, and the settings of Postfix, Apache and BIND that matter for IPv6.
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: There is nothing to compare, since nothing is changed.
+    support: none
+  platform:
+    description: Linux.
+    support: full
+    platforms: linux
+author:
+  - ipv6.rollout contributors (@ipv6-rollout)
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  ipv6.rollout.host_info:
+  register: look
+
+- name: Show the sockets that IPv6 clients can reach
+  ansible.builtin.debug:
+    msg: "{{ look.host_info.listeners | selectattr('ipv6') }}"
+"""
+
+RETURN = r"""
+host_info:
+  description: What was found.
+  returned: success
+  type: dict
+  contains:
+    os:
+      description: The keys C(id), C(like), C(version), C(name) of os-release, and C(kernel).
+      type: dict
+      sample: {id: debian, like: [], version: "12", name: Debian GNU/Linux 12 (bookworm), kernel: 6.1.0}
+    python:
+      description: The version of Python that ran this.
+      type: str
+      sample: 3.11.2
+    clock:
+      description: The host's time, in seconds since 1970.
+      type: float
+      sample: 1767225600.0
+    ipv6:
+      description: Whether the kernel speaks IPv6 (C(enabled)) and, where it does not, C(why).
+      type: dict
+      sample: {enabled: true, why: ""}
+    interfaces:
+      description:
+        - The interfaces with C(name), C(mac), C(mtu), C(up), their C(sysctls) and C(addresses).
+        - Each address has C(address), C(length), C(family), C(scope), and the flags C(tentative), C(dadfailed),
+          C(deprecated), C(temporary) and C(dynamic).
+      type: list
+      elements: dict
+    routes:
+      description: The default routes, under C(ipv4) and C(ipv6), each with C(gateway), C(dev) and C(metric).
+      type: dict
+    sysctls:
+      description: Kernel settings by name.
+      type: dict
+    listeners:
+      description:
+        - The sockets that wait for clients, with C(protocol), C(address), C(port), C(device), C(process) and C(pid).
+        - C(ipv4) and C(ipv6) tell which clients it serves; an IPv4-mapped socket serves both.
+      type: list
+      elements: dict
+      sample: [{protocol: tcp, address: "::", port: 80, device: "", ipv4: true, ipv6: true, process: apache2, pid: 400}]
+    firewall:
+      description: Under C(ipv4) and C(ipv6) the C(policies), user C(chains) and number of C(rules); and the C(backend).
+      type: dict
+    managers:
+      description: The rule managers that are enabled at boot.
+      type: list
+      elements: str
+      sample: [netfilter-persistent]
+    dpkg:
+      description: Packages that are C(broken), and whether dpkg was C(interrupted).
+      type: dict
+    daemons:
+      description: Under C(postfix), C(apache) and C(named) whether it is C(installed), and its settings for IPv6.
+      type: dict
+    network_backend:
+      description: What configures the network at boot. One of ifupdown, networkd, netplan, networkmanager, or empty.
+      type: str
+      sample: ifupdown
+    free:
+      description: Free octets by folder.
+      type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ipv6.rollout.plugins.module_utils import host
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+
+
+def main():
+    """Entry point."""
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    try:
+        found = host.look()
+    except RolloutError as error:
+        module.fail_json(msg=f"host_info: {error}")
+    module.exit_json(changed=False, host_info=found)
+
+
+if __name__ == "__main__":
+    main()

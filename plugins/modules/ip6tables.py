@@ -1,0 +1,236 @@
+#!/usr/bin/python
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ip6tables
+short_description: Set the whole IPv6 rule set of a host at once
+version_added: "0.1.0"
+description:
+  - Writes the IPv6 filter table of a host from what may reach it. Everything else is rejected.
+  - The rules let in neighbour discovery and all other ICMPv6 that RFC 4890 (section 4.4) wants, answers to the
+    host's own connections, DHCPv6 answers, the lab machine, management by ssh, and the opened services.
+  - The rules are tested first, loaded in one transaction, read back, and kept in C(/etc/iptables/rules.v6), which
+    C(netfilter-persistent) loads at boot.
+  - User chains of other programs (Docker, fail2ban, ufw), and the jumps to them, stay as they are and are reported.
+    IPv4 rules are never touched.
+options:
+  state:
+    description:
+      - V(present) sets the rules.
+      - V(absent) gives back the rules, and the file, that were there before the first change.
+    type: str
+    choices: [present, absent]
+    default: present
+  lab_sources:
+    description: Prefixes of the lab machine. All that comes from them is let in, so that it can prove the services.
+    type: list
+    elements: raw
+    default: []
+  management_sources:
+    description: Prefixes from which ssh is let in.
+    type: list
+    elements: raw
+    default: []
+  management_port:
+    description: The port of ssh.
+    type: int
+    default: 22
+  services:
+    description: The services of this host, whether they are open yet or not.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The name, which becomes the comment of the rule.
+        type: str
+        required: true
+      port:
+        description: The port, 1 to 65535.
+        type: int
+        required: true
+      protocol:
+        description: The transport protocol.
+        type: str
+        choices: [tcp, udp]
+        default: tcp
+      sources:
+        description: The prefixes that may use the service. Everybody may where the list is empty.
+        type: list
+        elements: raw
+        default: []
+      daemon:
+        description: The program behind it. It is not used here; lists made by the P(ipv6.rollout.services#filter) filter carry it.
+        type: raw
+  open:
+    description:
+      - Which of the services are let in.
+      - V(keep) leaves open what is open and opens nothing, V(all) opens all, V(none) closes all.
+      - A list of names opens these beside the open ones.
+    type: raw
+    default: keep
+  forward:
+    description:
+      - The policy of the FORWARD chain.
+      - With V(auto) it is DROP. A host that forwards IPv6 now keeps the policy that it has, with a warning.
+    type: str
+    choices: [auto, accept, drop]
+    default: auto
+  foreign:
+    description:
+      - What to do with rules in INPUT, FORWARD or OUTPUT that this module did not write and that are no jumps to
+        somebody's user chain. V(refuse) stops with the first of them named, V(replace) drops them.
+      - V(state=absent) brings them back in both cases.
+    type: str
+    choices: [refuse, replace]
+    default: refuse
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Returns the rules that go and come.
+    support: full
+  platform:
+    description: Debian 12 and 13, with the packages C(iptables) and C(iptables-persistent).
+    support: full
+    platforms: debian
+author:
+  - ipv6.rollout contributors (@ipv6-rollout)
+seealso:
+  - module: ipv6.rollout.guard
+    description: Takes a rule set back by itself if nobody can log in any more.
+"""
+
+EXAMPLES = r"""
+- name: Let the lab machine in, reject the rest
+  ipv6.rollout.ip6tables:
+    lab_sources: ["2001:db8:feed::/64"]
+    services: [{name: http, port: 80}]
+
+- name: Open the web server to everybody
+  ipv6.rollout.ip6tables:
+    lab_sources: ["2001:db8:feed::/64"]
+    services: [{name: http, port: 80}]
+    open: [http]
+
+- name: Give back the rules that were there before
+  ipv6.rollout.ip6tables:
+    state: absent
+"""
+
+RETURN = r"""
+open:
+  description: The names of the services that are let in.
+  returned: success
+  type: list
+  elements: str
+  sample: [http]
+closed:
+  description: The names of the declared services that are not let in yet.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+foreign_chains:
+  description: User chains of other programs, which were left alone.
+  returned: success
+  type: list
+  elements: str
+  sample: [f2b-sshd]
+needs_package:
+  description: The package that has to be installed first. Nothing was changed.
+  returned: when the host lacks it
+  type: str
+  sample: iptables-persistent
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ipv6.rollout.plugins.module_utils import ip6tables, rules
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+
+
+def opening(value):
+    """Return the option open as the core takes it."""
+    if value in ("keep", "all", "none"):
+        return value
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return value
+    raise RolloutError(f"open: {value!r} is neither 'keep', 'all' or 'none' nor a list of service names")
+
+
+def run(module):
+    """Set the rules, or give the old ones back."""
+    given = module.params
+    really = not module.check_mode
+    if given["state"] == "absent":
+        return ip6tables.absent(really)
+    policy = rules.policy(
+        given["lab_sources"],
+        given["management_sources"],
+        given["management_port"],
+        given["services"],
+        "" if given["forward"] == "auto" else given["forward"].upper(),
+    )
+    return ip6tables.present(policy, opening(given["open"]), given["foreign"] == "replace", really)
+
+
+def main():
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "lab_sources": {"type": "list", "elements": "raw", "default": []},
+            "management_sources": {"type": "list", "elements": "raw", "default": []},
+            "management_port": {"type": "int", "default": 22},
+            "services": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "port": {"type": "int", "required": True},
+                    "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
+                    "sources": {"type": "list", "elements": "raw", "default": []},
+                    "daemon": {"type": "raw"},
+                },
+            },
+            "open": {"type": "raw", "default": "keep"},
+            "forward": {"type": "str", "choices": ["auto", "accept", "drop"], "default": "auto"},
+            "foreign": {"type": "str", "choices": ["refuse", "replace"], "default": "refuse"},
+        },
+        supports_check_mode=True,
+    )
+    package = ip6tables.missing_package() if module.params["state"] == "present" else None
+    if package:
+        module.exit_json(changed=True, needs_package=package, open=[], closed=[], foreign_chains=[])
+    try:
+        outcome = run(module)
+    except RolloutError as error:
+        module.fail_json(msg=f"ip6tables: {error}")
+    for text in outcome.warnings:
+        module.warn(text)
+    declared = [service["name"] for service in module.params["services"]]
+    result = {
+        "changed": outcome.changed,
+        "open": sorted(set(outcome.opened)),
+        "closed": sorted(set(declared) - set(outcome.opened)),
+        "foreign_chains": outcome.foreign,
+    }
+    if outcome.before != outcome.after:
+        result["diff"] = {
+            "before": outcome.before,
+            "after": outcome.after,
+            "before_header": "IPv6 filter table",
+            "after_header": "IPv6 filter table",
+        }
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

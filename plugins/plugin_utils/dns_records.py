@@ -1,0 +1,166 @@
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the action plugin dns_records does: read, compare, update zone by zone, read again."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_server import Problem, Server, wire_length
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
+    Change,
+    Comparison,
+    Key,
+    Rrset,
+    Transaction,
+    Wanted,
+    asked,
+    changes,
+    diff,
+    needed,
+    octets_of,
+    same,
+    transactions,
+    zone_changes,
+)
+
+# A name below the one in question. Where it gets the same answer, that answer came from a wildcard.
+_PROBE_LABEL = "_ipv6-rollout-probe"
+
+
+class Reader(t.Protocol):
+    """What the comparison needs from a server."""
+
+    def look(self, keys: t.Sequence[Key]) -> dict[Key, Rrset | Problem | None]:
+        """Read RRsets."""
+
+    def zone_of(self, names: t.Iterable[str]) -> dict[str, str]:
+        """Return the zone of each name."""
+
+
+class Plan(t.NamedTuple):
+    """What one call has to do, and what was found on the way."""
+
+    transactions: list[Transaction]
+    warnings: list[str]
+    live: dict[Key, Rrset | None]
+
+
+class Outcome(t.NamedTuple):
+    """What one call did. ``error`` is None where all went well."""
+
+    done: list[Transaction]
+    live: dict[Key, Rrset | None]
+    error: str | None
+
+
+def plan(wish: Wanted, server: Reader) -> Plan:
+    """Read what the server holds and work out the messages. Nothing is changed."""
+    about, beside = asked(wish), needed(wish)
+    held = server.look(about + beside)
+    live = {key: found for key, found in held.items() if not isinstance(found, Problem)}
+    _speak_for_all(about, held)
+    compared = _without_wildcards(wish, live, server)
+    zones = server.zone_of(change.key.name for change in compared.changes)
+    found = transactions(compared.changes, zones, lambda change: octets_of(change, wire_length), wish.present)
+    return Plan(found, compared.warnings, {key: live[key] for key in about})
+
+
+def _speak_for_all(about: t.Sequence[Key], held: t.Mapping[Key, Rrset | Problem | None]) -> None:
+    problems = []
+    for key in about:
+        found = held[key]
+        if isinstance(found, Problem):
+            problems.append(f"{key.name} {key.type}: {found.reason}")
+    if problems:
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise RolloutError("; ".join(problems[:5]) + more + ". Nothing was changed")
+
+
+def _without_wildcards(wish: Wanted, live: dict[Key, Rrset | None], server: Reader) -> Comparison:
+    """Compare, and take what only a wildcard answers for as what it is: an RRset that does not exist (RFC 4592)."""
+    compared = changes(wish, live)
+    doubtful = [change for change in compared.changes if change.before is not None and len(change.key.name) < 230]
+    if not doubtful:
+        return compared
+    probes = {change.key: Key(f"{_PROBE_LABEL}.{change.key.name}", change.key.type) for change in doubtful}
+    answers = server.look(list(probes.values()))
+    for change in doubtful:
+        answer = answers[probes[change.key]]
+        if isinstance(answer, Rrset) and same(change.key, answer, change.before):
+            live[change.key] = None
+    return changes(wish, live)
+
+
+def apply(found: Plan, server: Server) -> Outcome:
+    """Send the updates, one zone after the other, and read again. The first failure ends it."""
+    done: list[Transaction] = []
+    live = dict(found.live)
+    for transaction in found.transactions:
+        try:
+            server.update(transaction.zone, transaction.changes)
+            live.update(_verified(transaction, server))
+        except RolloutError as error:
+            return Outcome(done, live, _with_rest(str(error), done, found.transactions))
+        done.append(transaction)
+    return Outcome(done, live, None)
+
+
+def _verified(transaction: Transaction, server: Server) -> dict[Key, Rrset | None]:
+    """Read again what was written. A server may leave out a part and still say that all is well."""
+    held = server.look([change.key for change in transaction.changes])
+    wrong = [_difference(change, held[change.key]) for change in transaction.changes if not _as_wanted(change, held)]
+    if wrong:
+        raise RolloutError(
+            f"zone {transaction.zone}: {server} accepted the update, but {'; '.join(wrong[:5])}. A CNAME record at the "
+            "name, or somebody else's change right after it, does that; run again to see"
+        )
+    return {change.key: change.after for change in transaction.changes}
+
+
+def _as_wanted(change: Change, held: t.Mapping[Key, Rrset | Problem | None]) -> bool:
+    found = held[change.key]
+    return not isinstance(found, Problem) and same(change.key, found, change.after)
+
+
+def _difference(change: Change, found: Rrset | Problem | None) -> str:
+    if isinstance(found, Problem):
+        return f"of {change.key.name} {change.key.type} {found.reason}"
+    is_now = "does not exist" if found is None else f"is {', '.join(found.data)} with TTL {found.ttl}"
+    return f"{change.key.name} {change.key.type} {is_now}"
+
+
+def _with_rest(error: str, done: t.Sequence[Transaction], every: t.Sequence[Transaction]) -> str:
+    """Add to an error what was done before it and what was not sent after it."""
+    finished = list(dict.fromkeys(item.zone for item in done))
+    left = list(dict.fromkeys(item.zone for item in every[len(done) + 1 :]))
+    text = error if error.endswith(".") else f"{error}."
+    if finished:
+        text += f" Done before: {', '.join(finished)}"
+    if left:
+        text += f" Not sent: {', '.join(left)}"
+    return text
+
+
+def result(found: t.Sequence[Transaction], live: t.Mapping[Key, Rrset | None], with_diff: bool) -> dict[str, t.Any]:
+    """Return what the action plugin returns."""
+    values: dict[str, t.Any] = {
+        "changed": bool(found),
+        "zones": zone_changes(found),
+        "records": [
+            {"name": key.name, "type": key.type, "ttl": rrset.ttl, "data": data}
+            for key, rrset in sorted(live.items())
+            if rrset is not None
+            for data in sorted(rrset.data)
+        ],
+    }
+    if with_diff:
+        values["diff"] = diff(found)
+    return values
+
+
+def predicted(found: Plan) -> dict[Key, Rrset | None]:
+    """Return the RRsets as they will be after the updates."""
+    return {**found.live, **{change.key: change.after for item in found.transactions for change in item.changes}}

@@ -1,0 +1,361 @@
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One authoritative name server: RRsets read over TCP, zones found, updates sent (RFC 2136, TSIG of RFC 8945).
+
+Every failure becomes a RolloutError in words. The key's secret is in no message.
+"""
+
+from __future__ import annotations
+
+import binascii
+import socket
+import struct
+import typing as t
+
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import any_address, text_value
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import absolute, data_of, parsed
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Change, Key, Rrset, lines
+
+try:
+    import dns.exception
+    import dns.flags
+    import dns.message
+    import dns.name
+    import dns.opcode
+    import dns.rcode
+    import dns.rdatatype
+    import dns.tsig
+    import dns.update
+except ImportError:
+    pass  # dns_names.need_library says so
+
+ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1")
+_AT_ONCE = 64  # questions under way on the connection
+_MISMATCH = frozenset({"NXRRSET", "YXRRSET", "NXDOMAIN", "YXDOMAIN"})
+
+_WORDS = {
+    "REFUSED": "refuses the update (REFUSED): the key, or this machine's address, may not change these names; "
+    "look at the zone's update-policy or allow-update",
+    "NOTAUTH": "does not take updates for this zone (NOTAUTH): it is not the zone's primary server, "
+    "or the key has no right there",
+    "NOTZONE": "says that a name is not in this zone (NOTZONE)",
+    "NOTIMP": "does not know dynamic updates (NOTIMP)",
+    "SERVFAIL": "failed (SERVFAIL): its log says why; often the zone is frozen, has not loaded, or its journal "
+    "cannot be written",
+    "FORMERR": "did not understand the update (FORMERR)",
+}
+
+
+class Problem(t.NamedTuple):
+    """Why a server does not say what an RRset holds."""
+
+    reason: str
+
+
+class Conflict(RolloutError):
+    """A prerequisite failed: what the server holds is not what was compared."""
+
+
+def tsig_key(name: object, secret: object, algorithm: object) -> dns.tsig.Key | None:
+    """Return the key that signs, or None where none is given. No message shows the secret."""
+    if not name and not secret:
+        return None
+    if not name or not secret:
+        raise RolloutError(f"key_{'secret' if name else 'name'} is missing: a TSIG key has a name and a secret")
+    wanted = text_value(algorithm, "key_algorithm").lower().rstrip(".")
+    if "md5" in wanted:
+        raise RolloutError(f"key_algorithm: {wanted} is broken and not used here; make a new key with hmac-sha256")
+    if wanted not in ALGORITHMS:
+        raise RolloutError(f"key_algorithm: {shown(wanted)} is not one of {', '.join(ALGORITHMS)}")
+    if not isinstance(secret, str):
+        raise RolloutError("key_secret: this is not text; put the Base64 text of the key in quotes (it is not shown)")
+    try:
+        octets = binascii.a2b_base64("".join(secret.split()), strict_mode=True)
+    except (binascii.Error, ValueError):
+        raise RolloutError("key_secret: this is not Base64 text (it is not shown)") from None
+    return dns.tsig.Key(dns.name.from_text(absolute(name, "key_name")), octets, dns.name.from_text(wanted))
+
+
+class Server:
+    """One connection to a name server."""
+
+    def __init__(self, address: object, port: int = 53, key: dns.tsig.Key | None = None, timeout: float = 10.0) -> None:
+        any_address(address, "server")
+        if not 0 < port < 65536:
+            raise RolloutError(f"port: {port} is not a TCP port")
+        self.address, self.port, self.timeout = str(address), port, timeout
+        self._key = key
+        self._keyring = {} if key is None else {key.name: key}
+        self._socket: socket.socket | None = None
+        self._zones: dict[str, str] = {}
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        where = f"[{self.address}]" if ":" in self.address else self.address
+        return f"name server {where}:{self.port}"
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def look(self, keys: t.Sequence[Key]) -> dict[Key, Rrset | Problem | None]:
+        """Read RRsets, without recursion: only what the server itself is responsible for."""
+        return {key: self._held(key, answer) for key, answer in zip(keys, self._ask(keys))}
+
+    def _held(self, key: Key, answer: dns.message.Message) -> Rrset | Problem | None:
+        rcode = answer.rcode()
+        if rcode == dns.rcode.REFUSED:
+            return Problem(f"{self} refuses to answer for it (REFUSED): no zone of it, or no access")
+        if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            return Problem(f"{self} answers {dns.rcode.to_text(rcode)} for it; its log says why")
+        if not answer.flags & dns.flags.AA:
+            cuts = [r.name.to_text() for r in answer.authority if r.rdtype == dns.rdatatype.NS]
+            return Problem(
+                f"{self} is not authoritative for it" + (f": the zone {cuts[0]} is delegated" if cuts else "")
+            )
+        for rrset in answer.authority:
+            if rrset.rdtype == dns.rdatatype.SOA:
+                self._zones[key.name] = rrset.name.to_text().lower()
+        name = dns.name.from_text(key.name)
+        for rrset in answer.answer:
+            if rrset.name == name and dns.rdatatype.to_text(rrset.rdtype) == key.type:
+                return Rrset(rrset.ttl, tuple(sorted(data_of(key.type, rdata) for rdata in rrset)))
+        for rrset in answer.answer:
+            if rrset.rdtype in (dns.rdatatype.CNAME, dns.rdatatype.DNAME):
+                return Problem(f"it is an alias: {rrset.to_text()}; records belong to the name that it stands for")
+        return None
+
+    def zone_of(self, names: t.Iterable[str]) -> dict[str, str]:
+        """Return the zone that each name is in. The server says it (SOA); nothing is guessed."""
+        asked = list(dict.fromkeys(names))
+        at = {name: name for name in asked if name not in self._zones}
+        while at:
+            keys = list(dict.fromkeys(Key(place, "SOA") for place in at.values()))
+            found = {key.name: (held, self._zones.get(key.name)) for key, held in self.look(keys).items()}
+            for name, place in list(at.items()):
+                held, zone = found[place]
+                if isinstance(held, Rrset):
+                    zone = place
+                if zone is not None:
+                    self._zones[name] = zone
+                    del at[name]
+                elif isinstance(held, Problem) and not held.reason.startswith("it is an alias"):
+                    raise RolloutError(f"{name}: {held.reason}")
+                else:
+                    at[name] = place.partition(".")[2]
+                    if not at[name]:
+                        raise RolloutError(f"{name}: {self} names no zone for it")
+        return {name: self._zones[name] for name in asked}
+
+    def _ask(self, keys: t.Sequence[Key]) -> list[dns.message.Message]:
+        try:
+            return self._ask_once(keys)
+        except (OSError, EOFError):
+            # An idle connection may be closed at any time. Questions change nothing, so they are asked once more.
+            self.close()
+        try:
+            return self._ask_once(keys)
+        except (OSError, EOFError):
+            self.close()
+            raise RolloutError(f"{self} closed the connection instead of answering; its log says why") from None
+
+    def _ask_once(self, keys: t.Sequence[Key]) -> list[dns.message.Message]:
+        answers: dict[int, dns.message.Message] = {}
+        waiting: dict[int, tuple[int, dns.message.Message]] = {}
+        for place, key in enumerate(keys):
+            query = dns.message.make_query(dns.name.from_text(key.name), key.type, flags=0, id=place & 0xFFFF)
+            self._send(query, f"{key.name} {key.type}")
+            waiting[query.id] = (place, query)
+            if len(waiting) >= _AT_ONCE:
+                self._take(waiting, answers)
+        while waiting:
+            self._take(waiting, answers)
+        return [answers[place] for place in range(len(keys))]
+
+    def _take(
+        self, waiting: dict[int, tuple[int, dns.message.Message]], answers: dict[int, dns.message.Message]
+    ) -> None:
+        wire = self._receive("a question")
+        (number,) = struct.unpack("!H", wire[:2].ljust(2, b"\0"))
+        if number not in waiting:
+            raise RolloutError(f"{self} sent an answer to a question that was not asked")
+        place, query = waiting.pop(number)
+        answers[place] = self._read(wire, query)
+        if not query.is_response(answers[place]):
+            raise RolloutError(f"{self} sent an answer that does not fit the question {query.question[0]}")
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def update(self, zone: str, changes: t.Sequence[Change]) -> None:
+        """Send one UPDATE. It holds as a whole or not at all, and only if the RRsets are what was compared."""
+        message = dns.update.UpdateMessage(zone)
+        for change in changes:
+            _put(message, change)
+        what = f"zone {zone}"
+        try:
+            self._send(message, what)
+            answer = self._read(self._receive(f"the update of the {what}"), message)
+        except (OSError, EOFError):
+            self.close()
+            raise RolloutError(
+                f"{self} closed the connection while it had the update of the {what}. Whether it was done is not "
+                "known; run again, the comparison will show it"
+            ) from None
+        if answer.id != message.id or answer.opcode() != dns.opcode.UPDATE:
+            raise RolloutError(f"{self} sent an answer that is not one to the update of the {what}")
+        rcode = dns.rcode.to_text(answer.rcode())
+        if rcode in _MISMATCH:
+            raise Conflict(self._conflict(zone, rcode, changes))
+        if rcode != "NOERROR":
+            words = _WORDS.get(rcode, f"answers {rcode}")
+            raise RolloutError(f"{what}: {self} {words}. Nothing in this zone was changed")
+
+    def _conflict(self, zone: str, rcode: str, changes: t.Sequence[Change]) -> str:
+        """Say what happened after a prerequisite failed: what was compared, and what is there now."""
+        told = []
+        try:
+            found = self.look([change.key for change in changes])
+        except RolloutError:
+            found = {}
+        for key, held in found.items():
+            before = next(change.before for change in changes if change.key == key)
+            now = None if isinstance(held, Problem) else held
+            if isinstance(held, Problem) or lines(key, now) != lines(key, before):
+                told.append(f"{key.name} {key.type} was {_list(key, before)} and is now {_list(key, now)}")
+        what = "; ".join(told[:5]) or "by now the RRsets are as they were"
+        return (
+            f"zone {zone}: somebody else changed it between the comparison and the update "
+            f"({rcode}): {what}. {self} changed nothing, "
+            "so nobody's record is lost; look at both and run again"
+        )
+
+    # -- the wire -----------------------------------------------------------------------------------------------
+
+    def _send(self, message: dns.message.Message, what: str) -> None:
+        if self._key is not None:
+            message.use_tsig(self._key)
+        try:
+            wire = message.to_wire(max_size=65535)
+        except dns.exception.TooBig:
+            raise RolloutError(f"{what}: the message is larger than the 65535 octets that TCP carries") from None
+        connection = self._connection()
+        try:
+            connection.sendall(struct.pack("!H", len(wire)) + wire)
+        except TimeoutError:
+            self.close()
+            raise RolloutError(f"{self} takes nothing for {self.timeout:g} s; is it overloaded?") from None
+
+    def _connection(self) -> socket.socket:
+        if self._socket is None:
+            try:
+                self._socket = socket.create_connection((self.address, self.port), self.timeout)
+            except ConnectionRefusedError:
+                raise RolloutError(
+                    f"{self}: connection refused; no name server listens there on TCP, or a firewall rejects it"
+                ) from None
+            except TimeoutError:
+                raise RolloutError(
+                    f"{self}: no connection in {self.timeout:g} s; the machine is down or a firewall drops TCP"
+                ) from None
+            except OSError as error:
+                raise RolloutError(f"{self}: no connection: {error.strerror or error}") from None
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._socket
+
+    def _receive(self, what: str) -> bytes:
+        try:
+            (length,) = struct.unpack("!H", self._octets(2))
+            return self._octets(length)
+        except TimeoutError:
+            self.close()
+            raise RolloutError(
+                f"{self} has not answered {what} in {self.timeout:g} s. What it did with it is not known; "
+                "run again, the comparison will show it"
+            ) from None
+
+    def _octets(self, length: int) -> bytes:
+        connection = self._connection()
+        parts: list[bytes] = []
+        while length:
+            part = connection.recv(length)
+            if not part:
+                raise EOFError
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+    def _read(self, wire: bytes, request: dns.message.Message) -> dns.message.Message:
+        name = "" if self._key is None else self._key.name.to_text()
+        try:
+            answer = dns.message.from_wire(wire, keyring=self._keyring, request_mac=request.mac)
+        except dns.tsig.PeerBadKey:
+            raise RolloutError(
+                f"{self} does not know the key {name} (BADKEY): compare key_name and key_algorithm with the server's"
+            ) from None
+        except (dns.tsig.PeerBadSignature, dns.tsig.PeerBadTruncation):
+            raise RolloutError(
+                f"{self} finds the signature by the key {name} wrong (BADSIG): key_secret is not the one that it has"
+            ) from None
+        except (dns.tsig.PeerBadTime, dns.tsig.BadTime):
+            raise RolloutError(
+                f"{self} and this machine do not agree on the time (BADTIME): set both clocks, TSIG allows 300 s"
+            ) from None
+        except (dns.tsig.BadSignature, dns.tsig.BadKey, dns.tsig.BadAlgorithm, dns.message.UnknownTSIGKey):
+            raise RolloutError(f"{self}: the answer is signed wrongly (key {name}); it is not trusted") from None
+        except (dns.exception.DNSException, struct.error, ValueError) as error:
+            raise RolloutError(f"{self} sent an answer that cannot be read: {type(error).__name__}") from None
+        if self._key is not None and not answer.had_tsig and answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise RolloutError(f"{self} did not sign its answer, although the question was signed; it is not trusted")
+        return answer
+
+
+def _list(key: Key, rrset: Rrset | None) -> str:
+    return "nothing" if rrset is None else f"{', '.join(sorted(rrset.data))} (TTL {rrset.ttl})"
+
+
+def _put(message: dns.update.UpdateMessage, change: Change) -> None:
+    """Put one RRset into a message: the prerequisite, and the difference."""
+    name, kind = dns.name.from_text(change.key.name), change.key.type
+    before, after = change.before, change.after
+    if before is None:
+        message.absent(name, kind)
+    else:
+        for text in before.data:
+            message.present(name, parsed(kind, text))
+    if after is None:
+        message.delete(name, kind)
+        return
+    gone: list[str] = []
+    new = list(after.data)
+    if before is not None and before.ttl != after.ttl:
+        # Servers do not agree on an added record with another TTL: the whole RRset is written anew.
+        message.delete(name, kind)
+    elif before is not None:
+        gone = [text for text in before.data if text not in after.data]
+        new = [text for text in after.data if text not in before.data]
+    for text in gone:
+        message.delete(name, parsed(kind, text))
+    for text in new:
+        message.add(name, after.ttl, parsed(kind, text))
+
+
+def wire_length(kind: str, text: str) -> int:
+    """Return how many octets data takes, uncompressed."""
+    if kind == "AAAA":
+        return 16
+    if kind == "A":
+        return 4
+    if kind in ("PTR", "CNAME", "NS"):
+        return len(text) + 1
+    return len(parsed(kind, text).to_wire() or b"")
