@@ -77,11 +77,11 @@ test-all: tools packages-lint ## `test`, then every scenario, Debian 12 and 13, 
 
 .PHONY: format
 format: tools ## ruff format (check only; `make fix` changes files)
-	@ruff format --check .
+	@ruff format --check --output-format concise .
 
 .PHONY: lint
 lint: tools ## ruff check, shellcheck
-	@ruff check .
+	@ruff check --output-format concise .
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/* lab/image/*.sh tests/*.sh; else echo "shellcheck is not there: skipped (make packages-lint)"; fi
 
 .PHONY: fix
@@ -114,17 +114,17 @@ docs-check: tools ## documentation of plugins and roles, and that defaults agree
 
 .PHONY: scenario
 scenario: tools packages ## one molecule scenario: NAME=default
-	@molecule test --scenario-name $(NAME)
+	@molecule test --no-command-borders --scenario-name $(NAME)
 
 .PHONY: scenarios
 scenarios: tools packages ## every molecule scenario
 	@MAKE="$(MAKE)" .ci/checks $(sort $(patsubst molecule/%/molecule.yml,scenario-%,$(wildcard molecule/*/molecule.yml)))
 
 scenario-trixie:
-	@LAB_SUITE=trixie molecule test --scenario-name default
+	@LAB_SUITE=trixie molecule test --no-command-borders --scenario-name default
 
 scenario-%:
-	@molecule test --scenario-name $*
+	@molecule test --no-command-borders --scenario-name $*
 
 # Other Pythons of this machine, each with the newest ansible-core it can run: unit tests, and the default scenario.
 CORES ?= $(shell for v in 3.11 3.12; do .ci/find-python $$v >/dev/null && echo $$v; done)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -145,7 +144,7 @@ def start(engine: Engine, lab: Lab, machine: Machine, files: machines.Files) -> 
     shown = engine.text(
         "container", "inspect", "--format", '{{.State.Running}} {{index .Config.Labels "spec"}}', container, check=False
     )
-    running, _, old = shown.partition(" ")
+    running, old = shown.split(" ", 1) if shown else ("", "")
     if old == spec:
         if running != "true":
             engine.run("start", container)
@@ -236,7 +235,7 @@ def up(engine: Engine, lab: Lab, clock: Clock) -> None:
     (lab.state / "known_hosts").write_text(known_hosts(lab, keys), encoding="ascii")
     for machine in lab.machines:
         wait_for_ssh(machine)
-    clock.say(f"up; for example: {Path(sys.argv[0])} exec {lab.machines[0].name} bash")
+    clock.say("up")
 
 
 def down(engine: Engine, lab: Lab, clock: Clock) -> None:
@@ -349,7 +348,9 @@ def main(argv: t.Sequence[str]) -> int:
         elif options.command == "compare":
             return compare(engine, lab)
         elif options.command == "clean":
-            down(engine, lab, clock)
+            # Only what this checkout made: another one may have a lab of the same name.
+            if lab.state.exists():
+                down(engine, lab, clock)
             engine.remove_images()
         elif options.command == "reboot":
             reboot(engine, lab, options.hosts, options.hard, clock)

@@ -43,6 +43,7 @@ _value:
     subnet: web
     interface_id: "::80"
     ipv4: 192.0.2.80
+    interface: ""
     names: [www.example.com]
     lab_names: [ipv6.www.example.com]
     services: [{name: http, port: 80, protocol: tcp, sources: [], daemon: apache}]

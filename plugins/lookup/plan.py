@@ -65,8 +65,10 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         """Return the plan, or one result for each expression."""
         self.set_options(var_options=variables, direct=kwargs)
+        # Options that come from variables arrive as they stand in the inventory, so a template in them is still one.
+        given = self._templar.template(self.get_option("path"))
         try:
-            path = plan_file.default_path(self.get_option("path"), (variables or {}).get("ansible_inventory_sources"))
+            path = plan_file.default_path(given, (variables or {}).get("ansible_inventory_sources"))
             plan = plan_file.load(path)
         except RolloutError as error:
             raise AnsibleLookupError(f"ipv6.rollout.plan: {error}") from error

@@ -101,19 +101,17 @@ routes() {
     done
 }
 
-# Each sysctl with its value; "all" and "default" first, since they change the others.
+# Each sysctl with its value; "all" and "default" first, since they change the others. Not with "read": sh reads byte
+# by byte, and the kernel gives out such a file in one piece or not at all.
 sysctls() {
-    for path in /proc/sys/net/ipv4/ip_forward \
-        /proc/sys/net/ipv6/conf/all/disable_ipv6 /proc/sys/net/ipv6/conf/all/forwarding \
-        /proc/sys/net/ipv6/conf/all/accept_ra /proc/sys/net/ipv6/conf/all/autoconf \
-        /proc/sys/net/ipv6/conf/all/use_tempaddr \
-        /proc/sys/net/ipv6/conf/[!a]*/disable_ipv6 /proc/sys/net/ipv6/conf/a[!l]*/disable_ipv6 \
-        /proc/sys/net/ipv6/conf/[!a]*/forwarding /proc/sys/net/ipv6/conf/a[!l]*/forwarding \
-        /proc/sys/net/ipv6/conf/[!a]*/accept_ra /proc/sys/net/ipv6/conf/a[!l]*/accept_ra \
-        /proc/sys/net/ipv6/conf/[!a]*/autoconf /proc/sys/net/ipv6/conf/a[!l]*/autoconf \
-        /proc/sys/net/ipv6/conf/[!a]*/use_tempaddr /proc/sys/net/ipv6/conf/a[!l]*/use_tempaddr; do
-        [ -r "$path" ] && read -r value <"$path" && printf '%s %s\n' "$path" "$value"
+    tree=/proc/sys/net/ipv6/conf
+    set -- /proc/sys/net/ipv4/ip_forward
+    for folder in "$tree/all" "$tree/default" "$tree"/*; do
+        for key in disable_ipv6 forwarding accept_ra autoconf use_tempaddr; do
+            set -- "$@" "$folder/$key"
+        done
     done
+    grep -sH '' "$@" | sed 's/:/ /' | awk '!seen[$1]++'
 }
 
 # The rules of one family as they are compared: no counters, no comments, no table that does nothing.
@@ -277,7 +275,7 @@ restore_files() {
 
 restore_sysctls() {
     while read -r path value; do
-        [ -w "$path" ] && read -r now <"$path" && [ "$now" != "$value" ] && printf '%s\n' "$value" >"$path"
+        [ -w "$path" ] && [ "$(cat "$path")" != "$value" ] && printf '%s\n' "$value" >"$path"
     done <"$dir/sysctls"
 }
 
@@ -343,22 +341,27 @@ restore_all() {
     reload_services
 }
 
-# Stop both holders (not the one that runs this) and remove every trace.
+# Remove every trace and stop the holders, but not the one that runs this. Once the folder has its other name, no
+# holder finds anything to restore: that is the moment of the commit.
 forget() {
-    rm -f "$boot_link" "$boot_unit"
-    rmdir "${boot_link%/*}" 2>/dev/null
     holder=
     [ -r "$dir/holder" ] && read -r holder <"$dir/holder"
-    if [ -d /run/systemd/system ] && [ -e "/run/systemd/transient/$unit.timer" ]; then
-        systemctl stop "$unit.timer" 2>/dev/null
-    fi
     mv -T "$dir" "$dir.gone.$$" && rm -rf "$dir.gone.$$"
+    rm -f "$boot_link" "$boot_unit"
+    rmdir "${boot_link%/*}" 2>/dev/null
     if [ -n "$holder" ] && [ "$holder" != $$ ] && [ -r "/proc/$holder/cmdline" ]; then
         # The process group of its own session: the shell and its sleep.
         case $(tr '\0' ' ' <"/proc/$holder/cmdline") in
         *"guard.sh hold "*) kill -9 -"$holder" 2>/dev/null ;;
         esac
     fi
+    if [ -e "/run/systemd/transient/$unit.timer" ]; then
+        timeout 10 systemctl stop "$unit.timer"
+    fi 2>/dev/null
+    if [ -e "/run/systemd/transient/$unit.service" ] &&
+        [ "$(timeout 10 systemctl show -P MainPID "$unit.service")" != $$ ]; then
+        timeout 10 systemctl stop "$unit.service"
+    fi 2>/dev/null
     return 0
 }
 
@@ -375,11 +378,11 @@ lock() {
         owner=
         [ -r "$dir/lock/pid" ] && read -r owner <"$dir/lock/pid"
         if [ -z "$owner" ]; then
-            sleep 1
+            sleep 0.2
             [ -r "$dir/lock/pid" ] && continue
         elif kill -0 "$owner" 2>/dev/null; then
             [ "$1" = wait ] || return 1
-            sleep 1
+            sleep 0.2
             continue
         fi
         mine || return 1

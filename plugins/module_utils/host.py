@@ -130,7 +130,7 @@ def listener(line: str) -> t.Optional[Data]:
         "address": "::" if address == "*" else address,
         "port": int(port) if port.isdigit() else 0,
         "device": device.rstrip("]"),
-        "ipv4": ":" not in address and address != "*" or bool(v6only and v6only.group(1) == "0"),
+        "ipv4": (":" not in address and address != "*") or bool(v6only and v6only.group(1) == "0"),
         "ipv6": (":" in address or address == "*") and not address.startswith("::ffff:"),
         "process": process.group(1) if process else "",
         "pid": int(process.group(2)) if process else 0,

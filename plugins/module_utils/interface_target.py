@@ -16,7 +16,14 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import commands
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.module_utils.interface import Address, Operation, Record, Route, Seen, undone
+from ansible_collections.ipv6.rollout.plugins.module_utils.interface import (
+    Address,
+    Operation,
+    Record,
+    Route,
+    Seen,
+    undone,
+)
 
 SYSCTLS = ("accept_ra", "autoconf", "use_tempaddr")
 PROC = "/proc/sys/net/ipv6"

@@ -185,6 +185,7 @@ class Server:
     def __init__(self, directory: str) -> None:
         self.directory = directory
         self.path = f"{directory}/main.cf"
+        self.by_systemd: bool | None = None
         if not installed():
             raise RolloutError("Postfix is not installed here; install the package postfix first")
         self.saved = files.look(self.path)
@@ -211,7 +212,12 @@ class Server:
         """Stop and start; systemd does it where it started Postfix, so that it goes on knowing about it."""
         name = os.path.basename(self.directory)
         unit = "postfix" if self.directory == "/etc/postfix" else f"postfix@{name}"
-        if os.path.isdir("/run/systemd/system") and commands.run(["systemctl", "is-active", unit]).rc == 0:
+        if self.by_systemd is None:  # asked before the first try, which may leave the unit failed
+            self.by_systemd = os.path.isdir("/run/systemd/system") and (
+                commands.run(["systemctl", "is-active", unit]).rc == 0
+            )
+        if self.by_systemd:
+            commands.run(["systemctl", "reset-failed", unit])
             commands.run(["systemctl", "restart", unit], timeout=120)
             return
         spoken(["postfix", "-c", self.directory, "stop"])
@@ -219,6 +225,8 @@ class Server:
 
     def ready(self, expected: set[sockets.Endpoint] | None) -> bool:
         """Wait until the master listens as it should."""
+        if not sockets.wait(lambda: bool(self.pid), 3.0):
+            return False  # it gave up at once: no point in waiting on
         return sockets.wait(lambda: bool(self.pid) and not main_cf.differs(expected, self.listening()), WAIT)
 
 
@@ -246,6 +254,10 @@ def apply(server: Server, text: str, wanted: t.Mapping[str, str], ledger: files.
         altered -= {"inet_protocols", "inet_interfaces"}  # written another way, or what was in force anyway
     outcome.restarted = bool(pid) and (bool(altered) or main_cf.differs(expected, found))
     outcome.reloaded = bool(pid) and not outcome.restarted and text != server.text
+    if outcome.restarted and expected:
+        held = sockets.taken(expected - found, pid)
+        if held:
+            raise RolloutError(f"Postfix can't listen, nothing was changed: {'; '.join(held)}; stop that first")
     if really and outcome.changed:
         _go_live(server, text, outcome, expected, found, ledger)
         found = server.listening()

@@ -82,6 +82,8 @@ def source(value: object, variable: str) -> str:
         raise RolloutError(f"{variable}: {shown(value)} is no text; put the prefix in quotes")
     text = str(value)
     try:
+        if "%" in text:  # ipaddress takes a zone id, which means nothing in a rule
+            raise ValueError("a zone id")
         return str(ipaddress.IPv6Network(text))
     except ValueError as error:
         if "host bits" in str(error):

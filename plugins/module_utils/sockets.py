@@ -74,11 +74,41 @@ def _inodes(pid: int) -> set[str]:
 def listening(pid: int) -> set[Endpoint]:
     """Return the address and port of every TCP socket that a process listens on."""
     mine = _inodes(pid)
-    found = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        text = (files.read(table) or b"").decode(errors="replace")
-        found |= {endpoint for inode, endpoint in parse(text).items() if inode in mine}
+    return {endpoint for inode, endpoint in _table().items() if inode in mine}
+
+
+def _table() -> dict[str, Endpoint]:
+    found = {}
+    for name in ("/proc/net/tcp", "/proc/net/tcp6"):
+        found.update(parse((files.read(name) or b"").decode(errors="replace")))
     return found
+
+
+def overlap(one: Endpoint, other: Endpoint) -> bool:
+    """Tell whether two programs can't have both: the same port, and addresses of one family that overlap."""
+    same_family = (":" in one[0]) == (":" in other[0])
+    hosts = {one[0], other[0]}
+    return one[1] == other[1] and same_family and (len(hosts) == 1 or bool(hosts & {"::", "0.0.0.0"}))
+
+
+def taken(wanted: t.Iterable[Endpoint], pid: int) -> list[str]:
+    """Say which of the endpoints another program than ``pid`` holds, and which program."""
+    mine = _inodes(pid) if pid else set()
+    others = {inode: endpoint for inode, endpoint in _table().items() if inode not in mine}
+    found = []
+    for endpoint in wanted:
+        for inode, other in others.items():
+            if overlap(endpoint, other):
+                found.append(f"{written(other)} is held by {_holder(inode)}")
+    return sorted(set(found))
+
+
+def _holder(inode: str) -> str:
+    for name in os.listdir("/proc"):
+        if name.isdigit() and inode in _inodes(int(name)):
+            command = (files.read(f"/proc/{name}/comm") or b"").decode(errors="replace").strip()
+            return f"{command} (pid {name})"
+    return "another program"
 
 
 def daemon(pid_file: str, command: str) -> int:

@@ -95,12 +95,6 @@ def parsed(kind: str, text: str) -> dns.rdata.Rdata:
     return dns.rdata.from_text("IN", kind, text, origin=dns.name.root, relativize=False)
 
 
-def data_of(kind: str, rdata: dns.rdata.Rdata) -> str:
-    """Return the text of what a server answered."""
-    text = rdata.to_text()
-    return address_text(6, ipv6(text, "AAAA")) if kind == "AAAA" else text
-
-
 def fold(kind: str, text: str) -> str:
     """Return what two data texts have in common when they are the same data."""
     return text.lower() if kind in _FOLDED else text

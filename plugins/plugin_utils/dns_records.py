@@ -8,7 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_server import Problem, Server, wire_length
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_wire
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_server import Problem, Server
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     Change,
     Comparison,
@@ -20,7 +21,6 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     changes,
     diff,
     needed,
-    octets_of,
     same,
     transactions,
     zone_changes,
@@ -28,6 +28,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
 
 # A name below the one in question. Where it gets the same answer, that answer came from a wildcard.
 _PROBE_LABEL = "_ipv6-rollout-probe"
+_ROOM_FOR_PROBE = 230  # characters of a name that a label can still be put before
 
 
 class Reader(t.Protocol):
@@ -64,7 +65,7 @@ def plan(wish: Wanted, server: Reader) -> Plan:
     _speak_for_all(about, held)
     compared = _without_wildcards(wish, live, server)
     zones = server.zone_of(change.key.name for change in compared.changes)
-    found = transactions(compared.changes, zones, lambda change: octets_of(change, wire_length), wish.present)
+    found = transactions(compared.changes, zones, dns_wire.size, wish.present)
     return Plan(found, compared.warnings, {key: live[key] for key in about})
 
 
@@ -82,16 +83,24 @@ def _speak_for_all(about: t.Sequence[Key], held: t.Mapping[Key, Rrset | Problem 
 def _without_wildcards(wish: Wanted, live: dict[Key, Rrset | None], server: Reader) -> Comparison:
     """Compare, and take what only a wildcard answers for as what it is: an RRset that does not exist (RFC 4592)."""
     compared = changes(wish, live)
-    doubtful = [change for change in compared.changes if change.before is not None and len(change.key.name) < 230]
-    if not doubtful:
+    doubtful = {change.key: change.before for change in compared.changes if change.before is not None}
+    synthesised = _synthesised(doubtful, server)
+    if not synthesised:
         return compared
-    probes = {change.key: Key(f"{_PROBE_LABEL}.{change.key.name}", change.key.type) for change in doubtful}
-    answers = server.look(list(probes.values()))
-    for change in doubtful:
-        answer = answers[probes[change.key]]
-        if isinstance(answer, Rrset) and same(change.key, answer, change.before):
-            live[change.key] = None
+    live.update(dict.fromkeys(synthesised))
     return changes(wish, live)
+
+
+def _synthesised(held: t.Mapping[Key, Rrset], server: Reader) -> list[Key]:
+    """Return the RRsets that only a wildcard answers for: a name below gets the same answer, so this one is no node."""
+    probes = {key: Key(f"{_PROBE_LABEL}.{key.name}", key.type) for key in held if len(key.name) < _ROOM_FOR_PROBE}
+    answers = server.look(list(probes.values()))
+    found = []
+    for key, probe in probes.items():
+        answer = answers[probe]
+        if isinstance(answer, Rrset) and same(key, answer, held[key]):
+            found.append(key)
+    return found
 
 
 def apply(found: Plan, server: Server) -> Outcome:
@@ -111,6 +120,12 @@ def apply(found: Plan, server: Server) -> Outcome:
 def _verified(transaction: Transaction, server: Server) -> dict[Key, Rrset | None]:
     """Read again what was written. A server may leave out a part and still say that all is well."""
     held = server.look([change.key for change in transaction.changes])
+    suspects: dict[Key, Rrset] = {}
+    for change in transaction.changes:
+        found = held[change.key]
+        if change.after is None and isinstance(found, Rrset):
+            suspects[change.key] = found
+    held.update(dict.fromkeys(_synthesised(suspects, server)))
     wrong = [_difference(change, held[change.key]) for change in transaction.changes if not _as_wanted(change, held)]
     if wrong:
         raise RolloutError(

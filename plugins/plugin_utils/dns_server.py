@@ -9,30 +9,28 @@ Every failure becomes a RolloutError in words. The key's secret is in no message
 from __future__ import annotations
 
 import binascii
+import secrets
 import socket
 import struct
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_wire
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import any_address, text_value
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import absolute, data_of, parsed
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import absolute
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Change, Key, Rrset, lines
 
 try:
     import dns.exception
-    import dns.flags
-    import dns.message
     import dns.name
-    import dns.opcode
     import dns.rcode
-    import dns.rdatatype
     import dns.tsig
-    import dns.update
 except ImportError:
     pass  # dns_names.need_library says so
 
+ALIAS = "it is an alias"
 ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1")
-_AT_ONCE = 64  # questions under way on the connection
+_AT_ONCE = 128  # questions under way on the connection
 _MISMATCH = frozenset({"NXRRSET", "YXRRSET", "NXDOMAIN", "YXDOMAIN"})
 
 _WORDS = {
@@ -87,8 +85,8 @@ class Server:
             raise RolloutError(f"port: {port} is not a TCP port")
         self.address, self.port, self.timeout = str(address), port, timeout
         self._key = key
-        self._keyring = {} if key is None else {key.name: key}
         self._socket: socket.socket | None = None
+        self._received = bytearray()
         self._zones: dict[str, str] = {}
 
     def __enter__(self) -> Server:
@@ -106,34 +104,40 @@ class Server:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+        self._received.clear()
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def look(self, keys: t.Sequence[Key]) -> dict[Key, Rrset | Problem | None]:
         """Read RRsets, without recursion: only what the server itself is responsible for."""
-        return {key: self._held(key, answer) for key, answer in zip(keys, self._ask(keys))}
+        try:
+            return {key: self._held(key, answer) for key, answer in zip(keys, self._ask(keys))}
+        except (dns.exception.DNSException, ValueError) as error:
+            raise RolloutError(f"{self} sent an answer that cannot be read: {type(error).__name__}") from None
 
-    def _held(self, key: Key, answer: dns.message.Message) -> Rrset | Problem | None:
-        rcode = answer.rcode()
-        if rcode == dns.rcode.REFUSED:
+    def _held(self, key: Key, answer: dns_wire.Answer) -> Rrset | Problem | None:
+        rcode = _rcode(answer)
+        if rcode == "REFUSED":
             return Problem(f"{self} refuses to answer for it (REFUSED): no zone of it, or no access")
-        if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            return Problem(f"{self} answers {dns.rcode.to_text(rcode)} for it; its log says why")
-        if not answer.flags & dns.flags.AA:
-            cuts = [r.name.to_text() for r in answer.authority if r.rdtype == dns.rdatatype.NS]
+        if rcode not in ("NOERROR", "NXDOMAIN"):
+            return Problem(f"{self} answers {rcode} for it; its log says why")
+        if not answer.flags & dns_wire.AA:
+            cuts = [record.name for record in answer.authority if record.type == dns_wire.NS]
             return Problem(
                 f"{self} is not authoritative for it" + (f": the zone {cuts[0]} is delegated" if cuts else "")
             )
-        for rrset in answer.authority:
-            if rrset.rdtype == dns.rdatatype.SOA:
-                self._zones[key.name] = rrset.name.to_text().lower()
-        name = dns.name.from_text(key.name)
-        for rrset in answer.answer:
-            if rrset.name == name and dns.rdatatype.to_text(rrset.rdtype) == key.type:
-                return Rrset(rrset.ttl, tuple(sorted(data_of(key.type, rdata) for rdata in rrset)))
-        for rrset in answer.answer:
-            if rrset.rdtype in (dns.rdatatype.CNAME, dns.rdatatype.DNAME):
-                return Problem(f"it is an alias: {rrset.to_text()}; records belong to the name that it stands for")
+        for record in answer.authority:
+            if record.type == dns_wire.SOA:
+                self._zones[key.name] = record.name.lower()
+        number = dns_wire.type_number(key.type)
+        held = [r for r in answer.answer if r.type == number and r.name.lower() == key.name]
+        if held:
+            data = {dns_wire.data_text(key.type, record, answer.wire) for record in held}
+            return Rrset(min(record.ttl for record in held), tuple(sorted(data)))
+        for record in answer.answer:
+            if record.type in (dns_wire.CNAME, dns_wire.DNAME):
+                target = dns_wire.data_text("CNAME", record, answer.wire)
+                return Problem(f"{ALIAS} of {target}; records belong to the name that it stands for")
         return None
 
     def zone_of(self, names: t.Iterable[str]) -> dict[str, str]:
@@ -150,7 +154,7 @@ class Server:
                 if zone is not None:
                     self._zones[name] = zone
                     del at[name]
-                elif isinstance(held, Problem) and not held.reason.startswith("it is an alias"):
+                elif isinstance(held, Problem) and not held.reason.startswith(ALIAS):
                     raise RolloutError(f"{name}: {held.reason}")
                 else:
                     at[name] = place.partition(".")[2]
@@ -158,7 +162,7 @@ class Server:
                         raise RolloutError(f"{name}: {self} names no zone for it")
         return {name: self._zones[name] for name in asked}
 
-    def _ask(self, keys: t.Sequence[Key]) -> list[dns.message.Message]:
+    def _ask(self, keys: t.Sequence[Key]) -> list[dns_wire.Answer]:
         try:
             return self._ask_once(keys)
         except (OSError, EOFError):
@@ -170,51 +174,46 @@ class Server:
             self.close()
             raise RolloutError(f"{self} closed the connection instead of answering; its log says why") from None
 
-    def _ask_once(self, keys: t.Sequence[Key]) -> list[dns.message.Message]:
-        answers: dict[int, dns.message.Message] = {}
-        waiting: dict[int, tuple[int, dns.message.Message]] = {}
-        for place, key in enumerate(keys):
-            query = dns.message.make_query(dns.name.from_text(key.name), key.type, flags=0, id=place & 0xFFFF)
-            self._send(query, f"{key.name} {key.type}")
-            waiting[query.id] = (place, query)
-            if len(waiting) >= _AT_ONCE:
-                self._take(waiting, answers)
-        while waiting:
-            self._take(waiting, answers)
+    def _ask_once(self, keys: t.Sequence[Key]) -> list[dns_wire.Answer]:
+        answers: dict[int, dns_wire.Answer] = {}
+        for start in range(0, len(keys), _AT_ONCE):
+            waiting: dict[int, tuple[int, bytes, bytes]] = {}
+            messages = []
+            for place, key in enumerate(keys[start : start + _AT_ONCE], start):
+                question = dns_wire.query(place & 0xFFFF, key.name, key.type)
+                message, code = dns_wire.signed(question, self._key)
+                waiting[place & 0xFFFF] = (place, question[12:], code)
+                messages.append(message)
+            self._send(messages)
+            while waiting:
+                wire = self._receive("a question")
+                place, question, code = waiting.pop(int.from_bytes(wire[:2], "big"), (-1, b"", b""))
+                if place < 0:
+                    raise RolloutError(f"{self} sent an answer to a question that was not asked")
+                answers[place] = self._read(wire, code)
+                if answers[place].question.lower() != question and _rcode(answers[place]) in ("NOERROR", "NXDOMAIN"):
+                    raise RolloutError(f"{self} sent an answer that does not fit the question {keys[place].name}")
         return [answers[place] for place in range(len(keys))]
-
-    def _take(
-        self, waiting: dict[int, tuple[int, dns.message.Message]], answers: dict[int, dns.message.Message]
-    ) -> None:
-        wire = self._receive("a question")
-        (number,) = struct.unpack("!H", wire[:2].ljust(2, b"\0"))
-        if number not in waiting:
-            raise RolloutError(f"{self} sent an answer to a question that was not asked")
-        place, query = waiting.pop(number)
-        answers[place] = self._read(wire, query)
-        if not query.is_response(answers[place]):
-            raise RolloutError(f"{self} sent an answer that does not fit the question {query.question[0]}")
 
     # -- writing ------------------------------------------------------------------------------------------------
 
     def update(self, zone: str, changes: t.Sequence[Change]) -> None:
         """Send one UPDATE. It holds as a whole or not at all, and only if the RRsets are what was compared."""
-        message = dns.update.UpdateMessage(zone)
-        for change in changes:
-            _put(message, change)
+        number = secrets.randbelow(0x10000)
+        message, code = dns_wire.signed(dns_wire.update(number, zone, changes), self._key)
         what = f"zone {zone}"
         try:
-            self._send(message, what)
-            answer = self._read(self._receive(f"the update of the {what}"), message)
+            self._send([message])
+            answer = self._read(self._receive(f"the update of the {what}"), code)
         except (OSError, EOFError):
             self.close()
             raise RolloutError(
                 f"{self} closed the connection while it had the update of the {what}. Whether it was done is not "
                 "known; run again, the comparison will show it"
             ) from None
-        if answer.id != message.id or answer.opcode() != dns.opcode.UPDATE:
+        if answer.id != number or answer.flags & dns_wire.OPCODE != dns_wire.UPDATE:
             raise RolloutError(f"{self} sent an answer that is not one to the update of the {what}")
-        rcode = dns.rcode.to_text(answer.rcode())
+        rcode = _rcode(answer)
         if rcode in _MISMATCH:
             raise Conflict(self._conflict(zone, rcode, changes))
         if rcode != "NOERROR":
@@ -242,16 +241,10 @@ class Server:
 
     # -- the wire -----------------------------------------------------------------------------------------------
 
-    def _send(self, message: dns.message.Message, what: str) -> None:
-        if self._key is not None:
-            message.use_tsig(self._key)
-        try:
-            wire = message.to_wire(max_size=65535)
-        except dns.exception.TooBig:
-            raise RolloutError(f"{what}: the message is larger than the 65535 octets that TCP carries") from None
+    def _send(self, messages: t.Iterable[bytes]) -> None:
         connection = self._connection()
         try:
-            connection.sendall(struct.pack("!H", len(wire)) + wire)
+            connection.sendall(b"".join([struct.pack("!H", len(message)) + message for message in messages]))
         except TimeoutError:
             self.close()
             raise RolloutError(f"{self} takes nothing for {self.timeout:g} s; is it overloaded?") from None
@@ -286,19 +279,20 @@ class Server:
 
     def _octets(self, length: int) -> bytes:
         connection = self._connection()
-        parts: list[bytes] = []
-        while length:
-            part = connection.recv(length)
+        while len(self._received) < length:
+            part = connection.recv(0x10000)
             if not part:
                 raise EOFError
-            parts.append(part)
-            length -= len(part)
-        return b"".join(parts)
+            self._received += part
+        octets = bytes(self._received[:length])
+        del self._received[:length]
+        return octets
 
-    def _read(self, wire: bytes, request: dns.message.Message) -> dns.message.Message:
+    def _read(self, wire: bytes, code: bytes) -> dns_wire.Answer:
         name = "" if self._key is None else self._key.name.to_text()
         try:
-            answer = dns.message.from_wire(wire, keyring=self._keyring, request_mac=request.mac)
+            answer = dns_wire.read(wire)
+            is_signed = self._key is not None and dns_wire.check_signature(answer, self._key, code)
         except dns.tsig.PeerBadKey:
             raise RolloutError(
                 f"{self} does not know the key {name} (BADKEY): compare key_name and key_algorithm with the server's"
@@ -311,11 +305,13 @@ class Server:
             raise RolloutError(
                 f"{self} and this machine do not agree on the time (BADTIME): set both clocks, TSIG allows 300 s"
             ) from None
-        except (dns.tsig.BadSignature, dns.tsig.BadKey, dns.tsig.BadAlgorithm, dns.message.UnknownTSIGKey):
+        except (dns.tsig.BadSignature, dns.tsig.BadKey, dns.tsig.BadAlgorithm):
             raise RolloutError(f"{self}: the answer is signed wrongly (key {name}); it is not trusted") from None
-        except (dns.exception.DNSException, struct.error, ValueError) as error:
+        except (dns.exception.DNSException, ValueError) as error:
             raise RolloutError(f"{self} sent an answer that cannot be read: {type(error).__name__}") from None
-        if self._key is not None and not answer.had_tsig and answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        if not answer.flags & dns_wire.RESPONSE:
+            raise RolloutError(f"{self} sent a question instead of an answer")
+        if self._key is not None and not is_signed and _rcode(answer) in ("NOERROR", "NXDOMAIN"):
             raise RolloutError(f"{self} did not sign its answer, although the question was signed; it is not trusted")
         return answer
 
@@ -324,38 +320,5 @@ def _list(key: Key, rrset: Rrset | None) -> str:
     return "nothing" if rrset is None else f"{', '.join(sorted(rrset.data))} (TTL {rrset.ttl})"
 
 
-def _put(message: dns.update.UpdateMessage, change: Change) -> None:
-    """Put one RRset into a message: the prerequisite, and the difference."""
-    name, kind = dns.name.from_text(change.key.name), change.key.type
-    before, after = change.before, change.after
-    if before is None:
-        message.absent(name, kind)
-    else:
-        for text in before.data:
-            message.present(name, parsed(kind, text))
-    if after is None:
-        message.delete(name, kind)
-        return
-    gone: list[str] = []
-    new = list(after.data)
-    if before is not None and before.ttl != after.ttl:
-        # Servers do not agree on an added record with another TTL: the whole RRset is written anew.
-        message.delete(name, kind)
-    elif before is not None:
-        gone = [text for text in before.data if text not in after.data]
-        new = [text for text in after.data if text not in before.data]
-    for text in gone:
-        message.delete(name, parsed(kind, text))
-    for text in new:
-        message.add(name, after.ttl, parsed(kind, text))
-
-
-def wire_length(kind: str, text: str) -> int:
-    """Return how many octets data takes, uncompressed."""
-    if kind == "AAAA":
-        return 16
-    if kind == "A":
-        return 4
-    if kind in ("PTR", "CNAME", "NS"):
-        return len(text) + 1
-    return len(parsed(kind, text).to_wire() or b"")
+def _rcode(answer: dns_wire.Answer) -> str:
+    return dns.rcode.to_text(dns.rcode.Rcode(answer.rcode))

@@ -27,7 +27,6 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.spf import spf_with_i
 
 LARGEST_MESSAGE = 60000  # octets; the limit of TCP is 65535, and a signature needs room
 LARGEST_TTL = 2**31 - 1
-_RR_HEAD = 10  # type, class, TTL and length
 _ONE_ONLY = frozenset({"CNAME", "DNAME"})
 
 
@@ -315,7 +314,7 @@ def _is_spf(text: str) -> bool:
 def transactions(
     found: t.Sequence[Change],
     zones: t.Mapping[str, str],
-    size_of: t.Callable[[Change], int],
+    size_of: t.Callable[[Change, str], int],
     present: bool = True,
     largest: int = LARGEST_MESSAGE,
 ) -> list[Transaction]:
@@ -331,7 +330,7 @@ def transactions(
     for zone in sorted(by_zone, key=lambda name: (is_reverse(name) != present, name.split(".")[::-1])):
         room, packed = largest, list[Change]()
         for change in sorted(by_zone[zone], key=lambda c: (c.key.name.split(".")[::-1], c.key.type)):
-            size = size_of(change)
+            size = size_of(change, zone)
             if size > largest:
                 raise RolloutError(
                     f"records: the RRset {change.key.name} {change.key.type} needs {size} octets in an update; "
@@ -344,16 +343,6 @@ def transactions(
             packed.append(change)
         result.append(Transaction(zone, tuple(packed)))
     return result
-
-
-def octets_of(change: Change, data_length: t.Callable[[str, str], int]) -> int:
-    """Return how many octets a change needs at most in a message: its prerequisite and its update, uncompressed."""
-    head = len(change.key.name) + 1 + _RR_HEAD
-    total = head * 2
-    for rrset in (change.before, change.before, change.after):
-        if rrset is not None:
-            total += sum(head + data_length(change.key.type, data) for data in rrset.data)
-    return total
 
 
 def lines(key: Key, rrset: Rrset | None) -> list[str]:

@@ -38,10 +38,10 @@ def members(specs: Members, plan: t.Mapping[str, t.Any]) -> t.Dict[str, Data]:
     return joined
 
 
-def _check(host: str, service: str, family: str, **fields: t.Any) -> Data:
+def _check(owner: str, service: str, family: str, /, **fields: t.Any) -> Data:
     """Return a check as the probe module takes it; fields that say nothing are left out."""
     told = {key: value for key, value in fields.items() if value not in ("", None)}
-    return {"id": SEPARATOR.join((host, service, family)), "family": family, **told}
+    return {"id": SEPARATOR.join((owner, service, family)), "family": family, **told}
 
 
 def _spoken(fleet: Members, hosts: t.Iterable[str]) -> t.Iterator[t.Tuple[str, Data, Data]]:

@@ -36,7 +36,7 @@ POLICIES = ("ipv4_decimal", "ipv4_hex", "stable", "next")
 DEFAULT_POLICY = "stable"
 KEYS = ("subnet", "interface_id", "ipv4")
 # A whole specification, as host_spec returns it, will do as well; what is not about addresses is left alone.
-ALSO = ("names", "lab_names", "services", "daemons", "mail_domains")
+ALSO = ("interface", "names", "lab_names", "services", "daemons", "mail_domains")
 DRAWS = 1000
 
 

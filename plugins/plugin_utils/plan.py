@@ -338,8 +338,13 @@ class _Planner:
         return first, length
 
     def _inner_length(self, node: Node, above: int) -> int:
-        """Choose the length of a site that says none: room for twice its subnets, on a nibble boundary."""
+        """Choose the length of a site that says none: room for twice its subnets, on a nibble boundary, a /64 at least.
+
+        Links take a /64 of their own, so that they are all in one place (RFC 6164, RFC 7381).
+        """
         total, floor = self._need(node)
+        if above < LEAF:
+            floor = max(floor, 128 - LEAF)
         exact = 128 - max((total - 1).bit_length(), floor)
         doubled = 128 - max((2 * total - 1).bit_length(), floor)
         for length in (doubled // 4 * 4, doubled, exact):

@@ -152,10 +152,12 @@ def site_findings(lab: t.Sequence[str], lab_sources: t.Sequence[str], dns: Data,
 def verdict(site: t.Sequence[str], hosts: t.Mapping[str, Data]) -> str:
     """Return the refusals of the site and of all hosts as one text, a line each; an empty text means that all is well.
 
-    :param hosts: by name ``{unreachable: text, failed: text, findings: [...]}``
+    :param hosts: by name ``{refused: text, unreachable: text, failed: text, findings: [...]}``
     """
     lines = list(site)
     for name, told in hosts.items():
+        if told.get("refused"):
+            lines.append(_line(told["refused"]))
         if told.get("unreachable"):
             lines.append(f"{name}: can't be reached: {_line(told['unreachable'])}")
         elif told.get("failed"):

@@ -11,7 +11,6 @@ import typing as t
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import (
     any_address,
-    any_prefix,
     ipv4_prefix,
     ipv6_prefix,
     text_value,
@@ -78,7 +77,8 @@ def _zone(value: object) -> list[_Zone]:
     """Read a zone name, or a prefix, which stands for all its zones."""
     text = text_value(value, "zones", 256)
     if not text.lower().rstrip(".").endswith("arpa"):
-        any_prefix(text, "zones")
+        if "/" not in text:
+            raise RolloutError(f"zones: {shown(text)} is no reverse zone; it ends in ip6.arpa or in-addr.arpa")
         return [_Zone(name, name) for name in reverse_zones(text)]
     name = owner_name(text, "zones")
     classless = CLASSLESS.fullmatch(name)

@@ -90,7 +90,7 @@ class Room:
 
     def unfit(self, first: int, length: int) -> bool:
         """Tell whether a block for a link holds reserved identifiers of its /64 (RFC 6164, section 6)."""
-        if length <= 120 or self.length > 120:
+        if length <= 120 or not 64 <= self.length <= 120:
             return False
         low = first & LOW_64
         return low == 0 or low >> 7 == LOW_64 >> 7

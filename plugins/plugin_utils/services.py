@@ -132,6 +132,19 @@ def _list(value: object, what: str) -> list[t.Any]:
 # ---------------------------------------------------------------------------------------------- one host
 
 
+HOST_VARIABLES = (
+    "ansible_host",
+    "ipv6_interface",
+    "ipv6_interface_id",
+    "ipv6_ipv4",
+    "ipv6_mail_domains",
+    "ipv6_names",
+    "ipv6_services",
+    "ipv6_subnet",
+)
+"""The variables that :func:`host_spec` reads."""
+
+
 def host_spec(variables: object, name: str | None = None) -> dict[str, t.Any]:
     """Return what the inventory says of one host: ``{subnet, interface_id, ipv4, names, lab_names, ...}``.
 
@@ -158,11 +171,12 @@ def host_spec(variables: object, name: str | None = None) -> dict[str, t.Any]:
     offered = services(variables.get("ipv6_services"), of("ipv6_services"))
     names = _names(variables.get("ipv6_names"), of("ipv6_names"))
     policy = _policy(variables.get("ipv6_interface_id"), of("ipv6_interface_id"))
-    address = _ipv4(variables, of, policy)
+    address = _ipv4(variables, host, of, policy)
     return {
         "subnet": subnet,
         "interface_id": policy,
         "ipv4": address,
+        "interface": _interface(variables.get("ipv6_interface"), of("ipv6_interface")),
         "names": names,
         "lab_names": [f"{LAB_LABEL}.{published}" for published in names],
         "services": offered,
@@ -181,6 +195,16 @@ def host_specs(names: object, hostvars: object) -> dict[str, dict[str, t.Any]]:
         if variables.get("ipv6_subnet") is not None:
             specs[str(name)] = host_spec(variables, name)
     return specs
+
+
+def _interface(value: object, what: str) -> str:
+    """Return the name of a network interface, empty where none is given; 15 octets is the kernel's limit."""
+    if value is None or value == "":
+        return ""
+    name = text_value(value, what)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}", name):
+        raise RolloutError(f"{what}: {shown(name)} is no name of an interface, such as eth0")
+    return name
 
 
 def _names(value: object, what: str, read: t.Callable[[object, str], str] = host_name) -> list[str]:
@@ -202,8 +226,8 @@ def _policy(value: object, what: str) -> str:
     return policy if policy in hosts.POLICIES else ipv6_text(interface_id(policy, what, 112))
 
 
-def _ipv4(variables: t.Mapping[t.Any, t.Any], of: t.Callable[[str], str], policy: str) -> str | None:
-    """Return the host's IPv4 address: ``ipv6_ipv4`` where that is set, else ``ansible_host`` where it is one."""
+def _ipv4(variables: t.Mapping[t.Any, t.Any], host: str, of: t.Callable[[str], str], policy: str) -> str | None:
+    """Return the IPv4 address: ``ipv6_ipv4``, else ``ansible_host`` or the host's name where it is one."""
     if variables.get("ipv6_ipv4") is not None:
         family, number = any_address(variables["ipv6_ipv4"], of("ipv6_ipv4"))
         if family != 4:
@@ -211,8 +235,7 @@ def _ipv4(variables: t.Mapping[t.Any, t.Any], of: t.Callable[[str], str], policy
                 f"{of('ipv6_ipv4')}: {shown(variables['ipv6_ipv4'])} is IPv6; an IPv4 address belongs here"
             )
         return ipv4_text(number)
-    for variable in ("ansible_host", "inventory_hostname"):
-        value = variables.get(variable)
+    for variable, value in (("ansible_host", variables.get("ansible_host")), ("inventory_hostname", host)):
         if isinstance(value, str):
             try:
                 family, number = any_address(value, of(variable))

@@ -70,9 +70,10 @@ def _servers(value: object) -> list[t.Any]:
 def _row(zone: str, item: t.Mapping[t.Any, t.Any], default: int, what: str) -> _Row:
     owner = _absolute(item.get("name"), zone, f"{what}: name")
     kind = dns_names.record_type(item.get("type"), f"{what}: type")
-    data = dns_names.record_data(kind, item.get("data"), f"{what}: data")
-    if "\n" in data or "\r" in data:
-        raise RolloutError(f"{what}: data: {shown(data)} has more than one line")
+    data = item.get("data")
+    if kind != "TXT" and isinstance(data, str) and not data.isprintable():
+        raise RolloutError(f"{what}: data: {shown(data)} has more than one line, or characters that cannot be printed")
+    data = dns_names.record_data(kind, data, f"{what}: data")
     seconds = default if item.get("ttl") is None else ttl_value(item["ttl"], what)
     return _Row(tuple(reversed(owner.rstrip(".").split("."))), kind, data, owner, seconds)
 

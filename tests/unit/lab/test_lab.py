@@ -1,0 +1,116 @@
+# Copyright (c) The ipv6.rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's own programs: what they make of an inventory, before any container is there."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "lab"))
+
+import machines
+import model
+import snapshots
+import zones
+
+SITE = {
+    "lab_name": "rollout",
+    "lab_domain": "example.com",
+    "lab_network": "198.51.100.0/24",
+    "lab_gateway": "198.51.100.1",
+    "lab_router": ["2001:db8:feed::1/64"],
+    "lab_controller": "2001:db8:feed::2/64",
+    "ipv6_prefix": "2001:db8:1200::/48",
+}
+HOSTS = {
+    "ns1": {"lab_kind": "nameserver", "ansible_host": "198.51.100.53", "ipv6_names": ["ns1.example.com"]},
+    "www1": {"lab_kind": "web", "ansible_host": "198.51.100.80", "ipv6_names": ["www.example.com"]},
+    "mail1": {"lab_kind": "mail", "ansible_host": "198.51.100.25", "ipv6_names": ["mail1.example.com"]},
+    "elsewhere": {"ansible_host": "192.0.2.1"},
+}
+
+
+def inventory(monkeypatch: pytest.MonkeyPatch, hosts: dict[str, dict[str, t.Any]], **site: t.Any) -> None:
+    """Let `ansible-inventory` say this."""
+    hostvars = {name: {**SITE, **site, **values} for name, values in hosts.items()}
+    said = json.dumps({"_meta": {"hostvars": hostvars}})
+    monkeypatch.setattr(model.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, said, ""))
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch) -> model.Lab:
+    inventory(monkeypatch, HOSTS)
+    return model.load("inventory")
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ("198.51.100.0/24", ["100.51.198.in-addr.arpa"]),
+        ("198.51.100.128/25", ["100.51.198.in-addr.arpa"]),
+        ("198.18.0.0/15", ["18.198.in-addr.arpa", "19.198.in-addr.arpa"]),
+        ("2001:db8:1200::/48", ["0.0.2.1.8.b.d.0.1.0.0.2.ip6.arpa"]),
+        ("2001:db8:77:4200::/56", ["2.4.7.7.0.0.8.b.d.0.1.0.0.2.ip6.arpa"]),
+        ("2001:db8::/47", ["0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"]),
+    ],
+)
+def test_reverse_zones(network: str, expected: list[str]) -> None:
+    assert zones.reverse_zones(ipaddress.ip_network(network)) == expected
+
+
+def test_only_hosts_with_a_kind_are_machines(lab: model.Lab) -> None:
+    assert [machine.name for machine in lab.machines] == ["mail1", "ns1", "www1"]
+
+
+def test_zones_start_without_ipv6(lab: model.Lab) -> None:
+    made = zones.zones(lab)
+    assert set(made) == {"example.com", "100.51.198.in-addr.arpa", "0.0.2.1.8.b.d.0.1.0.0.2.ip6.arpa"}
+    assert not any("AAAA" in text for text in made.values())
+    assert "www.example.com. IN A 198.51.100.80\n" in made["example.com"]
+    assert "80.100.51.198.in-addr.arpa. IN PTR www.example.com.\n" in made["100.51.198.in-addr.arpa"]
+    assert '"v=spf1 ip4:198.51.100.25 -all"' in made["example.com"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"www1": {"lab_kind": "printer", "ansible_host": "198.51.100.80"}}, "lab_kind 'printer'"),
+        ({"www1": {"lab_kind": "web", "ansible_host": "192.0.2.80"}}, "not in lab_network"),
+        ({"www1": {"lab_kind": "web", "ansible_host": "www.example.com"}}, "www.example.com"),
+        ({"ns1": {"ansible_host": "198.51.100.53"}}, "exactly one"),
+    ],
+)
+def test_one_clear_message(monkeypatch: pytest.MonkeyPatch, change: dict[str, dict[str, t.Any]], message: str) -> None:
+    inventory(monkeypatch, {**HOSTS, **change})
+    with pytest.raises(model.LabError, match=message):
+        model.load("inventory")
+
+
+def test_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(SITE, "lab_gateway")
+    inventory(monkeypatch, HOSTS)
+    with pytest.raises(model.LabError, match="lab_gateway"):
+        model.load("inventory")
+
+
+def test_every_kind_has_units(lab: model.Lab) -> None:
+    assert set(model.KINDS) | {"router"} == set(machines.UNITS)
+
+
+def test_differences_see_content_and_the_order_of_rules() -> None:
+    before = {"www1": {"etc": {"/etc/a": "1"}, "ip6tables": ["-A one", "-A two"], "sockets": ["b", "a"]}}
+    same = {"www1": {"etc": {"/etc/a": "1"}, "ip6tables": ["-A one", "-A two"], "sockets": ["a", "b"]}}
+    other = {"www1": {"etc": {"/etc/a": "2"}, "ip6tables": ["-A two", "-A one"], "sockets": ["a", "b"]}}
+    assert snapshots.differences(before, same) == []
+    changed = snapshots.differences(before, other)
+    assert "- www1: etc: /etc/a: 1" in changed
+    assert "+ www1: etc: /etc/a: 2" in changed
+    assert len([line for line in changed if "ip6tables" in line]) == 4
