@@ -143,6 +143,10 @@ build: tools ## the collection's tarball, in .build/dist
 	@mkdir -p $(BUILD)/dist
 	@ansible-galaxy collection build --force --output-path $(BUILD)/dist .
 
+.PHONY: changelog
+changelog: tools ## put changelogs/fragments into CHANGELOG.md, under the version of galaxy.yml
+	@antsibull-changelog release --update-existing
+
 .PHONY: docs
 docs: tools ## the plugin reference as HTML sources, in .build/docs
 	@mkdir -p $(BUILD)/docs

@@ -192,7 +192,7 @@ def wait_for_ssh(machine: Machine, seconds: float = 30) -> None:
 
 
 def known_hosts(lab: Lab, keys: dict[str, str]) -> str:
-    """Return known_hosts: a machine by its inventory name (HostKeyAlias), its IPv4 address and its names."""
+    """Return known_hosts: a machine by its inventory name, its IPv4 address and its names."""
     lines = []
     for machine in lab.machines:
         kind, key = keys[machine.name].split()[:2]

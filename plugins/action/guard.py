@@ -1,7 +1,7 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's part of the guard: compare, prove a fresh login per family, commit. The host's part is the module."""
+"""The controller's part of the guard: compare, prove a fresh login per family, commit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
+
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import guard_proof
 
@@ -87,7 +88,9 @@ class ActionModule(ActionBase):
         current = self._connection
         options = {name: value for name, value in current.get_options().items() if value is not None}
         if not current.matches_name(["ssh"]):
-            self._display.warning(f"guard: {family} can't be proved over the connection {current.ansible_name}; made anew it must work")
+            self._display.warning(
+                f"guard: a {current.ansible_name} connection can't prove {family}; it is made anew instead"
+            )
             return self._login(options, limit)
         if not keys:
             raise RolloutError("the host has no /etc/ssh/ssh_host_*_key.pub, so its key can't be checked")

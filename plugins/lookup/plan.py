@@ -51,12 +51,16 @@ _raw:
   elements: raw
 """
 
-import jmespath
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import plan_file
+
+try:
+    import jmespath
+except ImportError:
+    jmespath = None
 
 
 class LookupModule(LookupBase):
@@ -72,11 +76,18 @@ class LookupModule(LookupBase):
             plan = plan_file.load(path)
         except RolloutError as error:
             raise AnsibleLookupError(f"ipv6.rollout.plan: {error}") from error
-        found = []
-        for term in terms or ["@"]:
-            try:
-                found.append(jmespath.search(str(term), plan))
-            except jmespath.exceptions.JMESPathError as error:
-                message = f"ipv6.rollout.plan: {shown(term)} is no JMESPath expression: {error}"
-                raise AnsibleLookupError(message) from error
-        return found
+        return [_search(str(term), plan) for term in terms] if terms else [plan]
+
+
+def _search(expression, plan):
+    """Return what a JMESPath expression finds in the plan."""
+    if jmespath is None:
+        raise AnsibleLookupError(
+            "ipv6.rollout.plan: jmespath is missing on the controller; install it beside Ansible (pip install jmespath, "
+            "or the Debian package python3-jmespath)"
+        )
+    try:
+        return jmespath.search(expression, plan)
+    except jmespath.exceptions.JMESPathError as error:
+        message = f"ipv6.rollout.plan: {shown(expression)} is no JMESPath expression: {error}"
+        raise AnsibleLookupError(message) from error

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 import typing as t
@@ -75,7 +74,7 @@ def patterns(named: t.Sequence[str]) -> t.List[str]:
     for pattern in named:
         if not isinstance(pattern, str) or not _PATTERN.fullmatch(pattern) or "/../" in pattern + "/":
             raise RolloutError(
-                f"files: {shown(pattern)} is no absolute path of letters, digits and _.,:+@*?/-; name the file differently"
+                f"files: {shown(pattern)} is no absolute path of letters, digits and _.,:+@*?/-; name another"
             )
     return list(dict.fromkeys([*DEFAULT_FILES, *named]))
 
@@ -95,11 +94,23 @@ def checked_token(token: object) -> str:
     return token
 
 
+def _readable(line: str) -> str:
+    kind, _space, rest = line.partition(" ")
+    if kind == "address":
+        return f"{kind} {rest.replace('| valid_lft forever preferred_lft forever', '').replace('|', ' ')}"
+    if kind == "route":
+        return f"{kind} ipv{rest.replace('|', ' ')}"
+    if kind == "rule":
+        return f"{kind} {rest.replace('|', ' ', 1)}"
+    return f"{kind} {rest.partition('  ')[2]}" if kind == "content" else line
+
+
 def differences(before: str, now: str) -> t.List[str]:
-    """Return what changed, a line each: ``+`` came, ``-`` went."""
+    """Return what changed, a line each: ``+`` came, ``-`` went; a file with another content is there with both."""
     old, new = before.splitlines(), now.splitlines()
     old_set, new_set = set(old), set(new)
-    changed = [f"- {line}" for line in old if line not in new_set] + [f"+ {line}" for line in new if line not in old_set]
+    changed = [f"- {_readable(line)}" for line in old if line not in new_set]
+    changed += [f"+ {_readable(line)}" for line in new if line not in old_set]
     # The same lines in another order: rules, for which the order counts.
     return changed or (["the order of rules or routes"] if old != new else [])
 
@@ -148,7 +159,9 @@ class Guard:
 
     def _call(self, command: str, *more: str, directory: str = "", timeout: float = 120.0) -> commands.Result:
         directory = directory or self.directory
-        return commands.run(["/bin/sh", os.path.join(directory, "guard.sh"), command, directory, *more], timeout=timeout)
+        return commands.run(
+            ["/bin/sh", os.path.join(directory, "guard.sh"), command, directory, *more], timeout=timeout
+        )
 
     def arm(self, owner: str, token: str, timeout: int, named: t.Sequence[str], units: t.Sequence[str]) -> t.List[str]:
         """Take the lease, record the host's state and start the holders; return the holders."""
@@ -172,9 +185,7 @@ class Guard:
             shutil.rmtree(draft, ignore_errors=True)
             other = self.lease()
             if other is not None:
-                raise RolloutError(
-                    refusal(other, owner, time.time() - other.created, other.left(uptime()))
-                ) from error
+                raise RolloutError(refusal(other, owner, time.time() - other.created, other.left(uptime()))) from error
             raise
         except RolloutError:
             shutil.rmtree(draft, ignore_errors=True)
@@ -219,24 +230,30 @@ class Guard:
             os.makedirs(os.path.dirname(BOOT_LINK_PATH), exist_ok=True)
             files.remove(BOOT_LINK_PATH)
             os.symlink(BOOT_UNIT_PATH, BOOT_LINK_PATH)
-            timer = ["--unit", UNIT, f"--on-active={timeout}", "--timer-property=AccuracySec=100ms", "--collect", "--quiet"]
+            timer = [
+                "--unit",
+                UNIT,
+                f"--on-active={timeout}",
+                "--timer-property=AccuracySec=100ms",
+                "--collect",
+                "--quiet",
+            ]
             if commands.run(["systemd-run", *timer, *argv]).rc == 0:
                 holders.append("systemd timer")
-        try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                close_fds=True,
-                start_new_session=True,
-            )
-        except OSError:
-            return holders
-        with open(os.path.join(self.directory, "holder"), "w", encoding="ascii") as handle:
-            handle.write(f"{process.pid}\n")
-        return [*holders, f"process {process.pid}"]
+        # A session of its own, nothing open, and its parent is init: what ends the ssh session does not end this.
+        detach = 'cd / && exec setsid --fork "$@" </dev/null >/dev/null 2>&1'
+        note = os.path.join(self.directory, "holder")
+        if (
+            commands.run(["/bin/sh", "-c", detach, "sh", "/bin/sh", self.program, "process", self.directory, token]).rc
+            == 0
+        ):
+            limit = time.monotonic() + 2
+            while time.monotonic() < limit:
+                pid = (files.read(note) or b"").decode().strip()
+                if pid:
+                    return [*holders, f"process {pid}"]
+                time.sleep(0.01)
+        return holders
 
     def require(self, token: str, owner: str) -> Lease:
         """Return the lease if it is this run's; say what became of it if not."""
@@ -246,10 +263,14 @@ class Guard:
         rollback = self.rollback()
         if rollback is not None and rollback.token == token:
             self.forget_rollback()
-            raise RolloutError(f"committed: it is too late, {rollback.words}; nothing of this run is left. Run it again")
+            raise RolloutError(
+                f"committed: it is too late, {rollback.words}; nothing of this run is left. Run it again"
+            )
         if lease is not None:
             raise RolloutError(refusal(lease, owner, time.time() - lease.created, lease.left(uptime())))
-        raise RolloutError("committed: the host is not guarded by this run; call it with state=armed before the changes")
+        raise RolloutError(
+            "committed: the host is not guarded by this run; call it with state=armed before the changes"
+        )
 
     def compare(self) -> t.List[str]:
         """Return what changed since the guard was armed."""

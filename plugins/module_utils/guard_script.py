@@ -39,7 +39,8 @@ SCRIPT = r"""#!/bin/sh
 # The guard of the ipv6.rollout collection. It is called as: sh guard.sh COMMAND DIRECTORY [TOKEN]
 #   save     record addresses, routes, sysctls, rules and files into DIRECTORY
 #   state    print what would be compared
-#   hold     wait for the deadline, then restore; both holders run this
+#   hold     wait for the deadline, then restore: what the systemd timer runs
+#   process  the same, for the other holder, which notes its process id
 #   restore  restore now
 #   boot     restore the files only: the kernel starts afresh anyway
 #   disarm   forget everything, restore nothing: this is the commit
@@ -181,11 +182,21 @@ look() {
     saved_rules ip6tables >"$1/ip6tables.rules"
 }
 
+# With tar, not with "cp --parents", which trips over folders that it meets twice.
+save_files() {
+    mkdir "$dir/files"
+    listing | sed 's,^/,,' >"$dir/listing.$$"
+    if [ -s "$dir/listing.$$" ]; then
+        tar -C / -cf - --format=posix --no-recursion --verbatim-files-from -T "$dir/listing.$$" |
+            tar -C "$dir/files" --numeric-owner -xpf - || exit 1
+    fi
+    rm -f "$dir/listing.$$"
+    folders >"$dir/folders"
+}
+
 save() {
     look "$dir"
-    mkdir "$dir/files"
-    listing | xargs -r -d '\n' cp -a --parents -t "$dir/files" --
-    folders >"$dir/folders"
+    save_files
     { describe "$dir"; fingerprints; } >"$dir/state"
 }
 
@@ -259,7 +270,8 @@ restore_files() {
         path=${path#.}
         if ! same_file "$dir/files$path" "$path"; then
             mkdir -p -- "${path%/*}"
-            cp -a -- "$dir/files$path" "$path.guard.$$" && sync "$path.guard.$$"
+            cp -a -- "$dir/files$path" "$path.guard.$$"
+            [ -L "$path.guard.$$" ] || sync "$path.guard.$$"
             mv -fT -- "$path.guard.$$" "$path"
             files_changed=yes
         fi
@@ -352,7 +364,7 @@ forget() {
     if [ -n "$holder" ] && [ "$holder" != $$ ] && [ -r "/proc/$holder/cmdline" ]; then
         # The process group of its own session: the shell and its sleep.
         case $(tr '\0' ' ' <"/proc/$holder/cmdline") in
-        *"guard.sh hold "*) kill -9 -"$holder" 2>/dev/null ;;
+        *"guard.sh process "*) kill -9 -"$holder" 2>/dev/null ;;
         esac
     fi
     if [ -e "/run/systemd/transient/$unit.timer" ]; then
@@ -431,6 +443,10 @@ case $command in
 save) save ;;
 state) state ;;
 hold) hold ;;
+process)
+    printf '%s\n' $$ >"$dir/holder"
+    hold
+    ;;
 restore) restore "asked for" ;;
 boot)
     restore_files

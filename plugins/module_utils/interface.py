@@ -116,17 +116,19 @@ def host_address(value: object) -> str:
         raise RolloutError(f"addresses: {shown(value)} is no text: YAML took it for something else; put it into quotes")
     address, slash, length = str(value).partition("/")
     if not slash:
-        raise RolloutError(f"addresses: {shown(value)} has no prefix length; write it as \"{address}/64\"")
+        raise RolloutError(f'addresses: {shown(value)} has no prefix length; write it as "{address}/64"')
     try:
         parsed = ipaddress.IPv6Address(address)
     except ValueError:
         raise RolloutError(
-            f"addresses: {shown(value)} is no IPv6 address; it looks like \"2001:db8:1200::80/64\""
+            f'addresses: {shown(value)} is no IPv6 address; it looks like "2001:db8:1200::80/64"'
         ) from None
     if "%" in address:
         raise RolloutError(f"addresses: {shown(value)} has a zone; name the interface with name")
     if not re.fullmatch(r"[1-9]\d{0,2}", length) or int(length) > 128:
-        raise RolloutError(f"addresses: {shown(value)} has the prefix length {shown(length)}; it is 1 to 128, mostly 64")
+        raise RolloutError(
+            f"addresses: {shown(value)} has the prefix length {shown(length)}; it is 1 to 128, mostly 64"
+        )
     bits = int(length)
     if parsed.ipv4_mapped or parsed.is_multicast or parsed.is_loopback or parsed.is_unspecified or parsed.is_link_local:
         raise RolloutError(f"addresses: {shown(value)} is no global unicast address; take one of the host's subnet")
@@ -147,7 +149,7 @@ def gateway_address(value: object, addresses: t.Sequence[str]) -> str:
     except ValueError:
         raise RolloutError(f'gateway: {shown(value)} is no IPv6 address; it looks like "fe80::1"') from None
     if "%" in value or parsed.ipv4_mapped or parsed.is_multicast or parsed.is_loopback or parsed.is_unspecified:
-        raise RolloutError(f"gateway: {shown(value)} can't be a router; give its address alone, like \"fe80::1\"")
+        raise RolloutError(f'gateway: {shown(value)} can\'t be a router; give its address alone, like "fe80::1"')
     if parsed.compressed in [address.partition("/")[0] for address in addresses]:
         raise RolloutError(f"gateway: {shown(value)} is an address of this host itself; give the router's")
     return parsed.compressed
@@ -179,7 +181,7 @@ def _refuse_elsewhere(wish: Wanted, seen: Seen) -> None:
         for address in held:
             if device != wish.name and address.text in plain:
                 raise RolloutError(
-                    f"addresses: {address.text} is already on {device}; remove it there, or name {device} as the interface"
+                    f"addresses: {address.text} is already on {device}; remove it there, or name that interface"
                 )
 
 

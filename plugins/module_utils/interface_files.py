@@ -18,10 +18,20 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.interface import Want
 INTERFACES = "/etc/network/interfaces"
 INTERFACES_D = "/etc/network/interfaces.d"
 NETWORKD = "/etc/systemd/network"
-HEADER = "# Written by the ipv6.rollout collection: the module interface replaces it, and removes it with state=absent.\n"
+HEADER = "# Written by the ipv6.rollout collection: the module interface replaces and removes it.\n"
 SOURCE = f"source {INTERFACES_D}/60-ipv6-rollout-*\n"
 # Words that start a stanza of interfaces(5).
-STARTERS = ("auto", "iface", "mapping", "source", "source-directory", "template", "no-auto-down", "no-scripts", "rename")
+STARTERS = (
+    "auto",
+    "iface",
+    "mapping",
+    "source",
+    "source-directory",
+    "template",
+    "no-auto-down",
+    "no-scripts",
+    "rename",
+)
 
 Files = t.Dict[str, bytes]
 
@@ -116,7 +126,9 @@ def ifupdown(wish: Wanted) -> t.Tuple[Files, t.List[str]]:
     """Return the files that ifupdown needs, and what was found out on the way."""
     main = files.read(INTERFACES)
     if main is None:
-        raise RolloutError(f"backend: ifupdown was asked for and {INTERFACES} is missing; create it, or name another one")
+        raise RolloutError(
+            f"backend: ifupdown was asked for and {INTERFACES} is missing; create it, or name another one"
+        )
     own = os.path.join(INTERFACES_D, f"60-ipv6-rollout-{own_name(wish.name)}")
     content = main.decode(errors="replace")
     wrote: Files = {}
@@ -136,7 +148,11 @@ def networkd_text(wish: Wanted, whole: bool) -> str:
 
     Our own file keeps all that others configured there (IPv4 above all): networkd would remove it otherwise.
     """
-    lines = ["[Match]", f"Name={wish.name}", "", "[Network]", "KeepConfiguration=yes", "DHCP=no"] if whole else ["[Network]"]
+    lines = (
+        ["[Match]", f"Name={wish.name}", "", "[Network]", "KeepConfiguration=yes", "DHCP=no"]
+        if whole
+        else ["[Network]"]
+    )
     lines.append(f"IPv6AcceptRA={'no' if wish.sysctls.get('accept_ra', '1') == '0' else 'yes'}")
     lines.append(f"IPv6PrivacyExtensions={'no' if wish.sysctls.get('use_tempaddr', '0') == '0' else 'yes'}")
     for address in wish.addresses:
@@ -161,27 +177,35 @@ def networkd(wish: Wanted, index: int) -> Files:
     return {own: networkd_text(wish, True).encode()}
 
 
+def enabled(unit: str) -> bool:
+    """Tell whether a unit starts at boot."""
+    return commands.run(["systemctl", "is-enabled", "--quiet", unit]).rc == 0
+
+
 def backend(index: int, name: str) -> str:
     """Find the program that configures an interface at boot."""
     used = networkd_file(index)
     if os.path.basename(used).startswith("10-netplan-"):
         raise RolloutError(
-            f"backend: {name} is configured by netplan, which this version does not write; name backend=networkd to add a "
-            f"drop-in to {os.path.basename(used)}"
+            f"backend: {name} is configured by netplan, which this version does not write; name backend=networkd to "
+            f"add a drop-in to {os.path.basename(used)}"
         )
     if used:
         return "networkd"
     if commands.found("ifup") and files.read(INTERFACES) is not None:
         _boot, found = stanzas("\n".join([_text(INTERFACES), *map(_text, glob.glob(INTERFACES_D + "/*"))]))
         known = any(stanza.name == name for stanza in found)
-        if known or commands.run(["systemctl", "is-enabled", "--quiet", "networking.service"]).rc == 0:
+        if enabled("networking.service") and (known or not enabled("systemd-networkd.service")):
             return "ifupdown"
-    if commands.found("nmcli") and commands.run(["systemctl", "is-active", "--quiet", "NetworkManager.service"]).rc == 0:
+    if (
+        commands.found("nmcli")
+        and commands.run(["systemctl", "is-active", "--quiet", "NetworkManager.service"]).rc == 0
+    ):
         raise RolloutError(
             f"backend: {name} is configured by NetworkManager, which this version does not write; "
             "name ifupdown or networkd if one of them brings it up at boot"
         )
-    if commands.run(["systemctl", "is-enabled", "--quiet", "systemd-networkd.service"]).rc == 0:
+    if enabled("systemd-networkd.service"):
         return "networkd"
     raise RolloutError(
         f"backend: nothing was found that configures {name} at boot (neither ifupdown nor systemd-networkd is in use); "

@@ -49,7 +49,7 @@ def links() -> t.List[Link]:
 
 
 def name_of(all_links: t.Sequence[Link], management: t.Optional[str]) -> str:
-    """Find the interface that carries the management address, the IPv4 default route, or else the only IPv4 address."""
+    """Find the interface that carries the management address, the IPv4 default route, or the only IPv4 address."""
     for link in all_links:
         if management and any(entry.get("local") == management for entry in link.get("addr_info", [])):
             return str(link["ifname"])
@@ -65,8 +65,8 @@ def name_of(all_links: t.Sequence[Link], management: t.Optional[str]) -> str:
     if len(carrying) == 1:
         return carrying[0]
     raise RolloutError(
-        f"name: no interface carries the management address {management or '(none given)'} and there is no IPv4 default "
-        f"route; name the interface ({', '.join(carrying) or 'none has an IPv4 address'})"
+        f"name: no interface carries the management address {management or '(none given)'} and there is no IPv4 "
+        f"default route; name the interface ({', '.join(carrying) or 'none has an IPv4 address'})"
     )
 
 
@@ -79,13 +79,13 @@ def refuse(name: str, all_links: t.Sequence[Link]) -> Link:
     disabled = _read("/sys/module/ipv6/parameters/disable") == "1"
     if disabled or not os.path.isdir(PROC):
         raise RolloutError(
-            "ipv6.disable: the kernel was started with ipv6.disable=1, so no interface can have an IPv6 address; remove it "
-            "from the kernel's command line and reboot"
+            "ipv6.disable: the kernel was started with ipv6.disable=1, so no interface can have an IPv6 address; "
+            "remove it from the kernel's command line and reboot"
         )
     if _read(f"{PROC}/conf/{name}/disable_ipv6") == "1":
         raise RolloutError(
-            f"net.ipv6.conf.{name}.disable_ipv6: it is 1, so {name} can't have an IPv6 address; set it to 0, and look in "
-            "/etc/sysctl.conf and /etc/sysctl.d for what switches it on at boot"
+            f"net.ipv6.conf.{name}.disable_ipv6: it is 1, so {name} can't have an IPv6 address; set it to 0, and look "
+            "in /etc/sysctl.conf and /etc/sysctl.d for what switches it on at boot"
         )
     if "UP" not in link.get("flags", []):
         raise RolloutError(f"name: {name} is down; bring it up first (no address is put on an interface that is down)")
@@ -207,7 +207,7 @@ def take_back(name: str, steps: t.Sequence[Operation]) -> None:
 
 
 def who_has(name: str, address: str, timeout: float = 1.0) -> str:
-    """Ask the link for an address (RFC 4861 neighbour solicitation) and return the MAC address that answers, or nothing.
+    """Ask the link who has an address (RFC 4861 neighbour solicitation): the MAC address that answers, or nothing.
 
     The kernel does not say who the other one is, so the question is asked once more, from the link-local address.
     """

@@ -11,12 +11,12 @@ short_description: Take changes of the network back unless a fresh login proves 
 version_added: "0.1.0"
 description:
   - Commit-confirmed, as network devices have it (RFC 6241, section 8.4), for a Linux host, around any tasks.
-  - V(armed) records addresses, routes, IPv6 sysctls, the rules of both families and named files on the host, and starts a
-    timer there. Unless V(committed) comes in time, the host restores all of that by itself.
-  - The timer needs neither the controller nor the ssh session nor Python. Two holders keep it, a systemd timer and a process in
-    its own session; either one is enough. A reboot before the commit is a rollback, too.
-  - V(committed) first compares. Where nothing has changed it only stops the timer. Otherwise it proves a fresh login over
-    each family of O(prove), with the host's own key, before the change is kept.
+  - V(armed) records addresses, routes, IPv6 sysctls, the rules of both families and named files on the host, and
+    starts a timer there. Unless V(committed) comes in time, the host restores all of that by itself.
+  - The timer needs neither the controller nor the ssh session nor Python. Two holders keep it, a systemd timer and a
+    process in its own session; either one is enough. A reboot before the commit is a rollback, too.
+  - V(committed) first compares. Where nothing has changed it only stops the timer. Otherwise it proves a fresh login
+    over each family of O(prove), with the host's own key, before the change is kept.
   - One run at a time guards a host; another one is refused with the owner and the age of the lease.
 options:
   state:
@@ -41,7 +41,7 @@ options:
     default: [ipv4]
   addresses:
     description:
-      - The address to log in to, by family, such as C({ipv6: "2001:db8:1200::80"}).
+      - The address to log in to, by family; the keys are V(ipv4) and V(ipv6).
       - By default C(ansible_host), where it is an address of that family or a name that has one.
     type: dict
     default: {}
@@ -70,7 +70,6 @@ options:
       - Ties V(armed) and V(committed) together. By default each run of C(ansible-playbook) has its own.
       - Eight to 64 letters and digits.
     type: str
-    no_log: false
   step:
     description: Used by the action plugin.
     type: str
@@ -83,6 +82,7 @@ attributes:
     description: Does nothing and needs no connection.
   diff_mode:
     support: none
+    description: What changed is returned as RV(differences).
 notes:
   - V(armed) and V(committed) only keep books, so they never report a change.
   - A run in which nothing changes leaves no file, no unit and no process on the host.
@@ -138,6 +138,7 @@ rolled_back:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.ipv6.rollout.plugins.module_utils import guard as core
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 

@@ -12,8 +12,8 @@ version_added: "0.1.0"
 description:
   - Puts IPv6 addresses on an interface at once, without a link flap, and writes the same for the next boot through the
     program that configures the interface, C(ifupdown) or C(systemd-networkd).
-  - New addresses are used only once duplicate address detection (DAD) has passed. Where another host has the address, the
-    module fails, names it, and leaves nothing behind.
+  - New addresses are used only once duplicate address detection (DAD) has passed. Where another host has the address,
+    the module fails, names it, and leaves nothing behind.
   - IPv4 is never touched, nor is any address that this module has not added.
   - What was there before is kept under C(/var/lib/ipv6-rollout), so that O(state=absent) gives it back.
 options:
@@ -68,7 +68,7 @@ author:
 attributes:
   check_mode:
     support: full
-    description: Tells exactly what a real run would change; whether another host has the address shows only in a real run.
+    description: Tells exactly what a real run would change, but not whether another host has the address.
   diff_mode:
     support: full
     description: Shows addresses, routes, sysctls and files before and after.
@@ -114,6 +114,7 @@ files:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface as core
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_files as persistent

@@ -27,7 +27,10 @@ SETTINGS = (
     "ServerAliveInterval=2",
     "ServerAliveCountMax=3",
 )
-_FAMILIES = {"ipv4": (socket.AF_INET, ipaddress.IPv4Address, "-4"), "ipv6": (socket.AF_INET6, ipaddress.IPv6Address, "-6")}
+_FAMILIES = {
+    "ipv4": (socket.AF_INET, ipaddress.IPv4Address, "-4"),
+    "ipv6": (socket.AF_INET6, ipaddress.IPv6Address, "-6"),
+}
 
 
 def proof_address(family: str, given: t.Mapping[str, t.Any], host: str) -> str:

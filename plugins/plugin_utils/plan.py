@@ -94,6 +94,8 @@ def subnet_plan(
     old = read_plan(previous, root, source)
     state = State(root)
     retired = Retired(old.retired_subnets, old.retired_hosts, today)
+    if purge:
+        retired.forget(nodes, hosts if isinstance(hosts, t.Mapping) else ())
     for path, place in old.subnets.items():
         if path not in nodes:
             retired.add_subnet(path, place)
@@ -104,7 +106,7 @@ def subnet_plan(
     leaves = {path: state.subnets[path] for path, node in nodes.items() if not node.children}
     addressing.place_hosts({} if hosts is None else hosts, leaves, old, state, retired, seed)
     if purge:
-        retired.forget_old()
+        retired.forget((), ())
     return write_plan(state, retired, old)
 
 
@@ -272,6 +274,13 @@ class _Planner:
                 raise RolloutError(
                     f"{VARIABLE}: {child.path}: length: {text} cannot shrink to {prefix_text(*place)}: {path} "
                     f"({prefix_text(first, length)}) would be outside; keep the length"
+                )
+        for path, ((first, length), since) in self.retired.subnets.items():
+            if path.startswith(below) and length < place[1] and inside(*place, first, length):
+                raise RolloutError(
+                    f"{VARIABLE}: {child.path}: length: {text} cannot shrink to {prefix_text(*place)}: {path} "
+                    f"({prefix_text(first, length)}, retired since {since} and not purged) is wider; keep the length, "
+                    "or purge the plan first"
                 )
 
     def _place_new(self, parent: Node, place: Prefix, new: list[Node], room: Room, places: dict[str, Prefix]) -> None:

@@ -53,7 +53,7 @@ class State:
 
 
 class Retired:
-    """What left the inventory. ``purge`` forgets what had left before this run."""
+    """What left the inventory. A purge forgets what had left before this run."""
 
     def __init__(
         self, subnets: t.Mapping[str, tuple[Prefix, Since]], hosts: t.Mapping[str, tuple[int, Since]], today: str
@@ -80,10 +80,12 @@ class Retired:
         """Return the names of the retired subnets."""
         return list(self.subnets)
 
-    def forget_old(self) -> None:
-        """Forget what was retired before today's run."""
-        self.subnets = {path: self.subnets[path] for path in self.subnets if path in self._fresh_subnets}
-        self.hosts = {name: self.hosts[name] for name in self.hosts if name in self._fresh_hosts}
+    def forget(self, subnets: t.Container[str], hosts: t.Container[str]) -> None:
+        """Forget what was retired before this run, but for these names, which may be coming back."""
+        keep = self._fresh_subnets
+        self.subnets = {path: entry for path, entry in self.subnets.items() if path in keep or path in subnets}
+        keep = self._fresh_hosts
+        self.hosts = {name: entry for name, entry in self.hosts.items() if name in keep or name in hosts}
 
 
 _Entry = t.TypeVar("_Entry")

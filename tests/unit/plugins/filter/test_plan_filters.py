@@ -92,6 +92,7 @@ CASES = [
             "subnet": "web",
             "interface_id": "stable",
             "ipv4": None,
+            "interface": "",
             "names": [],
             "lab_names": [],
             "services": [],

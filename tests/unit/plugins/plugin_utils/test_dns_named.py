@@ -511,17 +511,19 @@ def test_the_secret_is_in_no_output(named: Named) -> None:
         (("-vvvvv", "--diff", "--check"), {"records": [aaaa()]}),
         (("-vvvvv", "--diff"), {"records": [aaaa()]}),
         (("-vvvvv", "--diff"), {"records": [aaaa("www.example.net")], "role": "ptr"}),
+        (("-vvvvv", "-e", "dns_publish=perhaps"), {"records": []}),
         (("-vvvvv", "--diff"), {"secret": SECRET[:-4] + "!!!!", "records": [aaaa(data="2001:db8:1200::98")]}),
     ):
         code, output = play(named, *arguments, **options)
         outputs.append((code, output))
         for piece in (SECRET, SECRET[:-4], "canary-of-these-tests"):
             assert piece not in output
-    (check_code, check), (code, real), (_code, elsewhere), (bad_code, bad) = outputs
+    (check_code, check), (code, real), (_code, elsewhere), (_code, wrong), (bad_code, bad) = outputs
     assert check_code == 0 and code == 0, check + real
     assert "+www.example.com. 900 IN AAAA 2001:db8:1200::80" in check
     assert "+www.example.com. 900 IN AAAA 2001:db8:1200::80" in real
     assert "refuses to answer" in elsewhere
+    assert "Validation of arguments failed" in wrong and "dns_publish" in wrong
     assert bad_code != 0 and "key_secret: this is not Base64 text" in bad
     assert named.get(WWW, "AAAA") == Rrset(900, (ADDRESS80,))
     assert named.get(LAB80, "AAAA") == Rrset(300, (ADDRESS80,))

@@ -225,8 +225,10 @@ def test_refusals(wanted, message):
 
 def test_nothing_moves_in_silence():
     before = plan({"a": host("::80")})
-    way_out = "nothing that has a place moves; put it back, or, to move it on purpose, take its line out of 'hosts' "
-              "in the plan"
+    way_out = (
+        "nothing that has a place moves; put it back, or, to move it on purpose, take its line out of 'hosts' in the "
+        "plan"
+    )
     assert refusal({"a": host("::81")}, before) == (
         f"ipv6_interface_id of a: '::81' in web makes another address than the plan has for it, 2001:db8:1200::80; "
         f"{way_out}"

@@ -149,6 +149,11 @@ def test_since_stays_and_purge_forgets():
     purged = plan([], once, today="2026-03-01", purge=True)
     assert list(purged["retired"]["subnets"]) == ["b"]
     assert plan(names("c"), purged)["subnets"]["c"] == "2001:db8:1200::/64"
+    assert plan(names("c"), once, purge=True)["subnets"]["c"] == "2001:db8:1200::/64"
+    assert plan(names("c", "a"), once, purge=True)["subnets"] == {
+        "a": "2001:db8:1200::/64",
+        "c": "2001:db8:1200:4000::/64",
+    }
     assert plan(names("c"), twice)["subnets"]["c"] == "2001:db8:1200:4000::/64"
 
 
@@ -371,6 +376,14 @@ def test_shrinking_that_would_leave_something_outside():
         "ipv6_subnets: a: length: 2001:db8:1200::/60 cannot shrink to 2001:db8:1200::/61: a/y "
         "(2001:db8:1200:8::/64) would "
         "be outside; keep the length"
+    )
+
+
+def test_shrinking_into_what_was_a_subnet_of_its_own():
+    before = plan([{"name": "a", "length": 56, "subnets": [{"name": "x", "length": 58}]}])
+    assert refusal([{"name": "a", "length": 60}], before) == (
+        "ipv6_subnets: a: length: 2001:db8:1200::/56 cannot shrink to 2001:db8:1200::/60: a/x (2001:db8:1200::/58, "
+        "retired since 2026-01-31 and not purged) is wider; keep the length, or purge the plan first"
     )
 
 

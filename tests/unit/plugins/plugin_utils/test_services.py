@@ -124,6 +124,7 @@ def test_host_spec():
         "subnet": "ams/office",
         "interface_id": "::80",
         "ipv4": "192.0.2.80",
+        "interface": "",
         "names": ["www.example.com", "xn--bcher-kva.example.com"],
         "lab_names": ["ipv6.www.example.com", "ipv6.xn--bcher-kva.example.com"],
         "services": [service("http", 80, daemon="apache"), service("smtp", 25, daemon="postfix")],
@@ -137,6 +138,7 @@ def test_the_least_that_a_host_says():
         "subnet": "web",
         "interface_id": "stable",
         "ipv4": None,
+        "interface": "",
         "names": [],
         "lab_names": [],
         "services": [],
@@ -241,6 +243,7 @@ def test_hostile_host_names(name):
             f"ipv6_services of www1: 'htpp' is not a service known by name ({KNOWN}); write {{name: ..., port: ..., "
             f"protocol: tcp}} for another one",
         ),
+        ({"ipv6_interface": "eth0; x"}, "ipv6_interface of www1: 'eth0; x' is no name of an interface, such as eth0"),
         ({"ipv6_ipv4": "2001:db8::1"}, "ipv6_ipv4 of www1: '2001:db8::1' is IPv6; an IPv4 address belongs here"),
     ],
 )
