@@ -40,7 +40,11 @@ while [ $i -lt 300 ]; do
     case $(systemctl is-system-running 2>/dev/null) in running|degraded) exit 0;; esac
     i=$((i+1)); sleep 0.2
 done
-echo "systemd is not up after 60 s" >&2; exit 1
+echo "systemd is not up after 60 s, $(systemctl list-jobs --no-legend 2>&1 | head -n 3)" >&2
+# The one limit that all containers of a machine share: each systemd takes half a dozen.
+limit=/proc/sys/fs/inotify/max_user_instances
+echo "many containers? then raise fs.inotify.max_user_instances, now $(cat $limit)" >&2
+exit 1
 """
 # All in one call: it costs a fifth of a second each time.
 CONFIGURE = """

@@ -23,9 +23,10 @@ options:
     required: true
   kind:
     description:
-      - V(lab) gives an AAAA record for every lab name.
+      - V(lab) gives what must be there before an address is used. That is an AAAA record for every lab name, and the
+        addresses that the SPF records of the mail domains are to list.
       - V(published) gives an AAAA record for every published name, without a TTL, so that it takes that of the
-        A records; and the addresses that the SPF records of the mail domains are to list.
+        A records.
       - V(reverse) gives one PTR record for each address. It points to the first published name, and to the first lab
         name as long as the published one does not have the address.
     type: str

@@ -83,7 +83,7 @@ def _search(expression, plan):
     """Return what a JMESPath expression finds in the plan."""
     if jmespath is None:
         raise AnsibleLookupError(
-            "ipv6.rollout.plan: jmespath is missing on the controller; install it beside Ansible (pip install jmespath, "
+            "ipv6.rollout.plan: jmespath is missing on the controller; install it (pip install jmespath, "
             "or the Debian package python3-jmespath)"
         )
     try:

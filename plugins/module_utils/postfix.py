@@ -13,6 +13,7 @@ import contextlib
 import copy
 import os
 import pty
+import re
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils import commands, file
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 
 WAIT = 10.0
+HARD = r"\b(fatal|panic|error): "
 LARGE = 8 * 1024 * 1024
 Changes = dict[str, dict[str, t.Optional[str]]]
 
@@ -111,7 +113,7 @@ def spoken(argv: t.Sequence[str], timeout: float = 60.0) -> commands.Result:
 def complaint(text: str) -> str:
     """Return the lines that say why, without the warnings around them."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    hard = [line for line in lines if any(word in line for word in ("fatal:", "panic:", "error:"))]
+    hard = [line for line in lines if re.search(HARD, line)]
     return "; ".join(dict.fromkeys(hard or lines[-3:]))
 
 
@@ -186,6 +188,7 @@ class Server:
         self.directory = directory
         self.path = f"{directory}/main.cf"
         self.by_systemd: bool | None = None
+        self.said = ""
         if not installed():
             raise RolloutError("Postfix is not installed here; install the package postfix first")
         self.saved = files.look(self.path)
@@ -218,10 +221,10 @@ class Server:
             )
         if self.by_systemd:
             commands.run(["systemctl", "reset-failed", unit])
-            commands.run(["systemctl", "restart", unit], timeout=120)
+            self.said = commands.run(["systemctl", "restart", unit], timeout=120).err.partition("\n")[0]
             return
         spoken(["postfix", "-c", self.directory, "stop"])
-        spoken(["postfix", "-c", self.directory, "start"])
+        self.said = complaint(spoken(["postfix", "-c", self.directory, "start"]).err)
 
     def ready(self, expected: set[sockets.Endpoint] | None) -> bool:
         """Wait until the master listens as it should."""
@@ -233,7 +236,8 @@ class Server:
 def log(since: float) -> str:
     """Return what the mail system said since a moment, from the journal."""
     done = commands.run(["journalctl", "-q", "--no-pager", "-o", "cat", "--facility=mail", f"--since=@{int(since)}"])
-    return complaint(done.out) if done.rc == 0 else ""
+    said = complaint(done.out) if done.rc == 0 else ""
+    return said if re.search(HARD, said) else ""
 
 
 def apply(server: Server, text: str, wanted: t.Mapping[str, str], ledger: files.Ledger, really: bool) -> Outcome:
@@ -292,7 +296,9 @@ def _go_live(
         spoken(["postfix", "-c", server.directory, "reload"])
     if not outcome.running or server.ready(expected):
         return
-    why = log(since) or f"not listening on {', '.join(sockets.listed(expected or set()))} after {WAIT:g} s"
+    why = (
+        log(since) or server.said or f"not listening on {', '.join(sockets.listed(expected or set()))} after {WAIT:g} s"
+    )
     back = "main.cf is unchanged"
     if text != server.text:
         server.write(server.text)

@@ -138,7 +138,7 @@ def smtp(check: Check, address: str) -> str:
     return greeting
 
 
-def _reply(stream: t.BinaryIO, code: str) -> str:
+def _reply(stream: t.IO[bytes], code: str) -> str:
     first = ""
     for _line in range(100):
         line = plain(stream.readline(1000))

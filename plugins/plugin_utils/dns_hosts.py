@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import ipv6, ipv6_text
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import absolute
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import name_of
 
 KINDS = ("lab", "published", "reverse")
 LAB_TTL = 300
@@ -35,14 +36,15 @@ def host_records(hosts: object, kind: object, lab_ttl: int = LAB_TTL) -> dict[st
     _no_address_twice(read)
     if kind == "reverse":
         return {"records": [_pointer(host) for host in read.values() if host.names or host.lab_names], "spf": []}
-    if kind == "lab":
-        return {"records": [r for host in read.values() for r in _addresses(host.lab_names, host, lab_ttl)], "spf": []}
+    if kind == "published":
+        return {"records": [r for host in read.values() for r in _addresses(host.names, host, None)], "spf": []}
+    # An address is listed before it is used: mail may leave over IPv6 as soon as the host has it.
     domains: dict[str, list[str]] = {}
     for host in read.values():
         for domain in host.mail_domains:
             domains.setdefault(domain, []).append(ipv6_text(host.address))
     return {
-        "records": [record for host in read.values() for record in _addresses(host.names, host, None)],
+        "records": [record for host in read.values() for record in _addresses(host.lab_names, host, lab_ttl)],
         "spf": [{"name": domain, "ip6": addresses} for domain, addresses in domains.items()],
     }
 
@@ -82,12 +84,7 @@ def _addresses(names: list[str], host: Host, ttl: int | None) -> list[dict[str, 
 
 def _pointer(host: Host) -> dict[str, t.Any]:
     """Return the one PTR record of a host: to its first name once that has the address, to the lab name until then."""
-    record = {"name": reverse_text(host.address), "type": "PTR", "data": (host.names or host.lab_names)[0]}
+    record = {"name": name_of(6, host.address), "type": "PTR", "data": (host.names or host.lab_names)[0]}
     if host.names and host.lab_names:
         record["fallback"] = host.lab_names[0]
     return record
-
-
-def reverse_text(address: int) -> str:
-    """Return the reverse name of an IPv6 address."""
-    return ".".join(reversed(f"{address:032x}")) + ".ip6.arpa."

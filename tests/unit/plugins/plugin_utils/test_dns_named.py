@@ -27,8 +27,8 @@ import dns.rdatatype
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_records, dns_server, dns_update
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_hosts import reverse_text
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Key, Rrset
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import name_of
 
 NAMED = shutil.which("named", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(NAMED is None, reason="named is not installed (Debian package bind9)")
@@ -40,7 +40,7 @@ REVERSE = "0.0.2.1.8.b.d.0.1.0.0.2.ip6.arpa"
 WILD = "0.0.3.1.8.b.d.0.1.0.0.2.ip6.arpa"
 LAB80 = "ipv6.www.example.com."
 WWW = "www.example.com."
-PTR80 = reverse_text(0x20010DB8120000000000000000000080)
+PTR80 = name_of(6, 0x20010DB8120000000000000000000080)
 ADDRESS80 = "2001:db8:1200::80"
 
 HEAD = "$TTL 600\n@ IN SOA ns1.example.com. hostmaster.example.com. 1 3600 900 604800 60\n@ IN NS ns1.example.com.\n"
@@ -324,7 +324,7 @@ def test_a_zone_that_refuses_after_one_that_took_the_update(named: Named) -> Non
     assert [item["zone"] for item in found["zones"]] == [f"{REVERSE}.", "example.com."]
     assert found["changed"]
     assert f"Done before: {REVERSE}., example.com." in found["error"]
-    refused = reverse_text(0xFE80 << 112 | 1)
+    refused = name_of(6, 0xFE80 << 112 | 1)
     found = run(named, [{**ptr(fallback=None), "name": refused}, aaaa(), aaaa(LAB80)])
     assert not found["changed"]
     assert found["error"].endswith("Not sent: example.com.")
@@ -359,7 +359,7 @@ def test_a_record_that_appears_in_between(named: Named) -> None:
 
 
 def test_a_name_that_only_a_wildcard_answers_for_gets_a_record(named: Named) -> None:
-    name = reverse_text(0x20010DB8130000000000000000000080)
+    name = name_of(6, 0x20010DB8130000000000000000000080)
     record = {"name": name, "type": "PTR", "data": WWW}
     found = run(named, [record], exclusive=True)
     assert found["error"] is None
@@ -404,7 +404,7 @@ def test_an_idle_connection_is_opened_again(named: Named) -> None:
 def test_thousands_of_records_are_packed_by_size(named: Named) -> None:
     base = 0x20010DB8120000000000000000000000
     records = [
-        {"name": reverse_text(base + (number << 40) + number), "type": "PTR", "data": f"h{number}.example.com"}
+        {"name": name_of(6, base + (number << 40) + number), "type": "PTR", "data": f"h{number}.example.com"}
         for number in range(1, 2001)
     ]
     before = named.serial(REVERSE)

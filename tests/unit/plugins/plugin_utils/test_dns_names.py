@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_names
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_hosts import reverse_text
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import (
     absolute,
     address_of,
@@ -26,6 +25,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import (
     txt_data,
     txt_text,
 )
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import name_of
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_text_comes_back_as_it_went_in(text: str) -> None:
 @given(st.integers(0, 2**128 - 1))
 def test_reverse_names_lead_back_to_the_address(number: int) -> None:
     address = ipaddress.IPv6Address(number)
-    assert reverse_text(number) == f"{address.reverse_pointer}."
-    family, text = address_of(reverse_text(number).upper()) or (0, "")
+    assert name_of(6, number) == f"{address.reverse_pointer}."
+    family, text = address_of(name_of(6, number).upper()) or (0, "")
     assert (family, ipaddress.IPv6Address(text)) == (6, address)
 
 
