@@ -58,7 +58,11 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils import preflight
 def preflight_findings(look, spec, now, accept=()):
     """Judge a host before anything is changed."""
     try:
-        return preflight.findings(spec, look, float(now), accept) if spec else preflight.lab_findings(look, float(now), accept)
+        return (
+            preflight.findings(spec, look, float(now), accept)
+            if spec
+            else preflight.lab_findings(look, float(now), accept)
+        )
     except RolloutError as error:
         raise AnsibleFilterError(f"ipv6.rollout.preflight_findings: {error}") from error
 

@@ -11,7 +11,7 @@ short_description: Sum up what stands in the way of a rollout
 version_added: "0.1.0"
 author: ipv6.rollout contributors (@ipv6-rollout)
 description:
-  - Joins the refusals of the site and of all hosts into one text, so that the user reads one message and not one a host.
+  - Joins the refusals of the site and of all hosts into one text, so that the user reads one message.
 positional: _input, site
 options:
   _input:
@@ -30,7 +30,7 @@ EXAMPLES = r"""
     that: verdict | length == 0
     fail_msg: "{{ verdict }}"
   vars:
-    verdict: "{{ told | ipv6.rollout.preflight_verdict({'lab': groups['lab'], 'lab_sources': [], 'dns': {}, 'fleet': []}) }}"
+    verdict: "{{ told | ipv6.rollout.preflight_verdict(site) }}"
 """
 
 RETURN = r"""

@@ -123,7 +123,9 @@ def present(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], replac
         routes = live.policies["FORWARD"] != "DROP" and forwards()
         policy = policy._replace(forward=live.policies["FORWARD"] if routes else "DROP")
         if routes:
-            notes.append(f"this host forwards IPv6: the policy of FORWARD stays {policy.forward}; set 'forward' to decide")
+            notes.append(
+                f"this host forwards IPv6: the policy of FORWARD stays {policy.forward}; set 'forward' to decide"
+            )
     opened = _opened(policy, opening, live)
     stranger = rules.foreign(live, rules.input_rules(policy, policy.services))
     if stranger.plain and not replace:
@@ -148,9 +150,7 @@ def present(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], replac
     return Outcome(changed, before, after, [one.name for one in opened], notes, stranger.chains)
 
 
-def _opened(
-    policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], live: rules.Table
-) -> t.List[rules.Service]:
+def _opened(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], live: rules.Table) -> t.List[rules.Service]:
     if opening == "all":
         return list(policy.services)
     if opening == "none":

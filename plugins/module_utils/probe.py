@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import http.client
+import io
 import secrets
 import socket
 import ssl
@@ -138,7 +139,7 @@ def smtp(check: Check, address: str) -> str:
     return greeting
 
 
-def _reply(stream: t.IO[bytes], code: str) -> str:
+def _reply(stream: io.BufferedRWPair, code: str) -> str:
     first = ""
     for _line in range(100):
         line = plain(stream.readline(1000))

@@ -67,7 +67,7 @@ class Service(t.NamedTuple):
 
 
 class Policy(t.NamedTuple):
-    """What the rule set is to let in, beside ICMPv6 and answers; an empty ``forward`` leaves that to the host's role."""
+    """What the rule set lets in, beside ICMPv6 and answers; an empty ``forward`` goes by what the host does."""
 
     lab_sources: t.Tuple[str, ...] = ()
     management_sources: t.Tuple[str, ...] = ()
@@ -96,9 +96,7 @@ def service(value: t.Mapping[str, t.Any]) -> Service:
     """Read a service from ``{name, port, protocol, sources}`` and refuse what would not be a safe rule."""
     name = value.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name):
-        raise RolloutError(
-            f"services: the name {shown(name)} is not made of a-z, 0-9, '.', '_' and '-' (at most 32, no capital letter)"
-        )
+        raise RolloutError(f"services: the name {shown(name)} is not made of at most 32 of a-z, 0-9, '.', '_' and '-'")
     port = value.get("port")
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
         raise RolloutError(f"services: {name}: the port {shown(port)} is not a number from 1 to 65535")
@@ -239,7 +237,7 @@ class Foreign(t.NamedTuple):
 
 
 def foreign(live: Table, ours: t.Collection[str]) -> Foreign:
-    """Tell apart what is not ours: whole user chains with the jumps to them, and rules of their own in a built-in chain.
+    """Tell apart what is not ours: user chains with the jumps to them, and plain rules in a built-in chain.
 
     Docker, fail2ban and ufw work with user chains: those and the jumps to them can stay beside our rules.
     A plain rule in INPUT, FORWARD or OUTPUT can't be kept without knowing what it is for.

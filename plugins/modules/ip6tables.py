@@ -64,7 +64,7 @@ options:
         elements: raw
         default: []
       daemon:
-        description: The program behind it. It is not used here; lists made by the P(ipv6.rollout.services#filter) filter carry it.
+        description: The program behind it, which the P(ipv6.rollout.services#filter) filter adds. It is not used here.
         type: raw
   open:
     description:

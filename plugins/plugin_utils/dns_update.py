@@ -187,7 +187,8 @@ def needed(wish: Wanted) -> list[Key]:
 def _forward(record: Record) -> tuple[Key, str]:
     """Return the RRset that has to confirm a PTR record, and the address that it has to hold."""
     found = address_of(record.key.name)
-    assert found is not None  # _record let nothing else have a fallback
+    if found is None:
+        raise RolloutError(f"records: {record.key.name} is no name of an address; only those have a fallback")
     family, address = found
     return Key(record.data, "AAAA" if family == 6 else "A"), address
 

@@ -126,7 +126,9 @@ def failures(proofs: t.Iterable[t.Mapping[str, t.Any]], host: str) -> t.List[str
     return lines
 
 
-def report(fleet: Members, checks: t.Sequence[t.Mapping[str, t.Any]], proofs: t.Sequence[t.Mapping[str, t.Any]]) -> Data:
+def report(
+    fleet: Members, checks: t.Sequence[t.Mapping[str, t.Any]], proofs: t.Sequence[t.Mapping[str, t.Any]]
+) -> Data:
     """Return the state of the fleet as plain data: a line for each host, service and family, and a verdict."""
     asked = {str(check["id"]): check for check in checks}
     lines = []

@@ -55,7 +55,7 @@ def _system(system: Data) -> Judged:
     name = system["name"] or system["id"] or "an unknown system"
     if system["id"] == "ubuntu":
         yield "warn", "os", f"this is {name}, which shares Debian's ways but was not tested"
-    elif str(system["version"]).split(".")[0] not in TESTED.get(system["id"], ()):
+    elif str(system["version"]).partition(".")[0] not in TESTED.get(system["id"], ()):
         yield (
             "refuse",
             "os",
@@ -104,10 +104,18 @@ def _state(look: Data, now: float) -> Judged:
         yield "refuse", "dpkg", "dpkg was interrupted; run 'dpkg --configure -a' first"
     drift = abs(look["clock"] - now)
     if drift > CLOCK_LIMIT:
-        yield "refuse", "clock", f"the clock is {drift:.0f} s off; signed DNS updates and certificates need the right time"
+        yield (
+            "refuse",
+            "clock",
+            f"the clock is {drift:.0f} s off; signed DNS updates and certificates need the right time",
+        )
     for folder, free in look["free"].items():
         if free < SPACE_LIMIT:
-            yield "refuse", "space", f"only {free // 1024} KiB are free under {folder}; make room for {SPACE_LIMIT // 1024} KiB"
+            yield (
+                "refuse",
+                "space",
+                f"only {free // 1024} KiB are free under {folder}; make room for {SPACE_LIMIT // 1024} KiB",
+            )
 
 
 def _services(spec: Data, look: Data) -> Judged:

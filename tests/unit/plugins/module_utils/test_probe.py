@@ -97,7 +97,10 @@ def test_smtp_reads_the_banner():
 @pytest.mark.parametrize(
     ("greeting", "evidence"),
     [
-        (b"220 other.example.com ESMTP\r\n", "the banner is '220 other.example.com ESMTP', not that of mail1.example.com"),
+        (
+            b"220 other.example.com ESMTP\r\n",
+            "the banner is '220 other.example.com ESMTP', not that of mail1.example.com",
+        ),
         (b"554 no\r\n", "expected 220, got '554 no'"),
         (b"220 <script>\x1b[31m\r\n", "the banner is '220 <script> [31m', not that of mail1.example.com"),
     ],

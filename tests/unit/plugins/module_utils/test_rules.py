@@ -61,7 +61,9 @@ def test_a_service_with_one_source_missing_is_not_open():
     assert [one.name for one in rules.open_services(less, policy.services)] == ["http"]
 
 
-@pytest.mark.parametrize("kind", ["1", "2", "3", "4", "128", "129", "130", "131", "132", "143", "133", "134", "135", "136"])
+@pytest.mark.parametrize(
+    "kind", ["1", "2", "3", "4", "128", "129", "130", "131", "132", "143", "133", "134", "135", "136"]
+)
 def test_icmpv6_that_rfc_4890_wants_is_let_in(kind):
     assert sum(f"--icmpv6-type {kind} " in rule for rule in rules.icmpv6_rules()) == 1
 

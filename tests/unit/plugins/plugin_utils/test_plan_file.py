@@ -139,7 +139,7 @@ for _ in range(50):
 def test_two_writers_at_once_lose_nothing(tmp_path):
     path = str(tmp_path / "ipv6_plan.yml")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    writers = [subprocess.Popen([sys.executable, "-c", COUNT, path], env=environment) for _ in range(3)]
+    writers = [subprocess.Popen([sys.executable, "-c", COUNT, path], env=environment) for _writer in range(3)]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     assert plan_file.read_text(path) == "150"
 
