@@ -51,6 +51,10 @@ withdraw: $(DEPENDENCIES) $(LINK) ## take it all back, DNS first
 lab: $(DEPENDENCIES) $(LINK) packages ## start the lab: four machines and a router, reached over ssh
 	@$(STEP) "lab" $(LAB) up
 
+.PHONY: compare
+compare: $(DEPENDENCIES) ## in what the lab's machines differ from what they were when they were made
+	@$(LAB) compare
+
 .PHONY: lab-down
 lab-down: $(DEPENDENCIES) ## remove the lab's machines
 	@$(LAB) down

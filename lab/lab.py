@@ -230,16 +230,26 @@ def up(engine: Engine, lab: Lab, clock: Clock) -> None:
     wanted = {lab.container(machine) for machine in files}
     remove(engine, *[name for name in containers_of(engine, lab) if engine.fresh or name not in wanted])
     keys: dict[str, str] = {}
+    new = True
     with forwarding_kept(), ThreadPoolExecutor(max_workers=8) as pool:
         jobs = {machine: pool.submit(start, engine, lab, machine, content) for machine, content in files.items()}
         for machine, job in jobs.items():
             done, keys[machine.name] = job.result()
+            new = new and done == "made"
             clock.say(f"{machine.name:<12} {machine.kind:<10} {machine.ipv4:<15} {done}")
     connect_host(lab, bridge)
     (lab.state / "known_hosts").write_text(known_hosts(lab, keys), encoding="ascii")
     for machine in lab.machines:
         wait_for_ssh(machine)
+    if new:
+        # Nobody has touched them yet: `compare` shows later what a rollout left behind.
+        remember(engine, lab, chosen(lab, []))
     clock.say("up")
+
+
+def remember(engine: Engine, lab: Lab, which: t.Sequence[Machine]) -> None:
+    """Keep what the machines are now as what `compare` compares with."""
+    (lab.state / BEFORE).write_text(snapshots.render(snapshots.take(engine, lab, which)), encoding="utf-8")
 
 
 def down(engine: Engine, lab: Lab, clock: Clock) -> None:
@@ -343,12 +353,10 @@ def main(argv: t.Sequence[str]) -> int:
         elif options.command == "status":
             status(engine, lab)
         elif options.command == "snapshot":
-            taken = snapshots.take(engine, lab, chosen(lab, options.hosts))
-            text = json.dumps(taken, indent=2, sort_keys=True) + "\n"
             if options.before:
-                (lab.state / BEFORE).write_text(text, encoding="utf-8")
+                remember(engine, lab, chosen(lab, options.hosts))
             else:
-                sys.stdout.write(text)
+                sys.stdout.write(snapshots.render(snapshots.take(engine, lab, chosen(lab, options.hosts))))
         elif options.command == "compare":
             return compare(engine, lab)
         elif options.command == "clean":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import subprocess
+import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +66,12 @@ class Lab:
 
 def _inventory(path: str) -> dict[str, t.Any]:
     """Return what `ansible-inventory --list` says; templates stay as they are written."""
+    # The one of this Python's environment, whether that is activated or not.
+    beside = Path(sys.executable).with_name("ansible-inventory")
+    program = beside if beside.exists() else Path("ansible-inventory")
     try:
         done = subprocess.run(
-            ["ansible-inventory", "-i", path, "--list"], capture_output=True, text=True, check=False, cwd=ROOT
+            [str(program), "-i", path, "--list"], capture_output=True, text=True, check=False, cwd=ROOT
         )
     except FileNotFoundError:
         raise LabError("ansible-inventory: not found; `make venv` installs it, then use .venv/bin/python") from None

@@ -30,6 +30,11 @@ def take(engine: Engine, lab: Lab, machines: t.Sequence[Machine]) -> Snapshot:
         return dict(zip([machine.name for machine in machines], pool.map(one, machines)))
 
 
+def render(snapshot: Snapshot) -> str:
+    """Return a snapshot as JSON."""
+    return json.dumps(snapshot, indent=2, sort_keys=True) + "\n"
+
+
 def _flat(value: object, path: str = "") -> set[str]:
     """Return a snapshot as lines, one for every leaf, so that two of them can be compared as sets."""
     if isinstance(value, dict):

@@ -20,7 +20,7 @@ FAMILIES = ("ipv4", "ipv6")
 # How a service is spoken to. What is not here is connected to over TCP and nothing more.
 SPOKEN = {"http": "http", "https": "https", "smtp": "smtp", "submission": "smtp", "dns": "dns"}
 
-SEPARATOR = "|"  # in the id of a check: host|service|family
+SEPARATOR = "|"  # in the id of a check: host|service|family, and |name for the second name and further ones
 
 
 def members(specs: Members, plan: t.Mapping[str, t.Any]) -> t.Dict[str, Data]:
@@ -93,13 +93,13 @@ def outside_checks(fleet: Members, hosts: t.Iterable[str], source: str = "") -> 
         checks.append(_check(host, "ping", "ipv6", kind="ping", address=member["address"], source=source))
         checks.append(_check(host, "reverse", "ipv6", kind="reverse", address=member["address"], says=published))
     for host, member, service in _spoken(fleet, hosts):
-        published = member["names"][0] if member["names"] else ""
+        names = member["names"] or [""]
         for family in FAMILIES:
             address = member["address"] if family == "ipv6" else member.get("ipv4")
             if not address:
                 continue
-            checks.append(
-                _check(
+            for published in names:
+                check = _check(
                     host,
                     service["name"],
                     family,
@@ -108,11 +108,13 @@ def outside_checks(fleet: Members, hosts: t.Iterable[str], source: str = "") -> 
                     address=address,
                     name=published,
                     host=published,
-                    says=published if service["daemon"] == "postfix" else "",
+                    says=names[0] if service["daemon"] == "postfix" else "",
                     # A service with sources of its own is not for everybody: it is tried from the lab's address.
                     source=source if family == "ipv6" and not service["sources"] else "",
                 )
-            )
+                if published != names[0]:
+                    check["id"] = SEPARATOR.join((check["id"], published))
+                checks.append(check)
     return checks
 
 
@@ -120,7 +122,7 @@ def failures(proofs: t.Iterable[t.Mapping[str, t.Any]], host: str) -> t.List[str
     """Return what a host did not prove, a line each."""
     lines = []
     for proof in proofs:
-        owner, service, family = str(proof["id"]).split(SEPARATOR)
+        owner, service, family = str(proof["id"]).split(SEPARATOR)[:3]
         if owner == host and not proof["ok"]:
             lines.append(f"{service} over {family}: {proof['evidence']}")
     return lines
@@ -133,14 +135,14 @@ def report(
     asked = {str(check["id"]): check for check in checks}
     lines = []
     for proof in proofs:
-        host, service, family = str(proof["id"]).split(SEPARATOR)
+        host, service, family = str(proof["id"]).split(SEPARATOR)[:3]
         check = asked[str(proof["id"])]
         lines.append(
             {
                 "host": host,
                 "service": service,
                 "family": family,
-                "name": check.get("name", ""),
+                "name": check.get("name") or check.get("says", ""),
                 "address": proof["address"],
                 "port": check.get("port"),
                 "proved": bool(proof["ok"]),
@@ -148,7 +150,7 @@ def report(
             }
         )
     order = {"ping": 0, "reverse": 1}
-    lines.sort(key=lambda line: (line["host"], order.get(line["service"], 2), line["service"], line["family"]))
+    lines.sort(key=lambda line: (line["host"], order.get(line["service"], 2), line["service"], line["name"], line["family"]))
     hosts = {
         name: {
             "address": member["address"],
@@ -162,7 +164,7 @@ def report(
     return {"hosts": hosts, "lines": lines, "proved": len(lines) - unproved, "unproved": unproved}
 
 
-HEADINGS = ("host", "service", "family", "address", "result", "evidence")
+HEADINGS = ("host", "service", "family", "name", "address", "result", "evidence")
 
 
 def table(told: t.Mapping[str, t.Any], width: int = 150) -> str:
@@ -172,6 +174,7 @@ def table(told: t.Mapping[str, t.Any], width: int = 150) -> str:
             line["host"],
             line["service"],
             line["family"],
+            line["name"],
             line["address"],
             "proved" if line["proved"] else "FAILED",
             line["evidence"],

@@ -93,6 +93,18 @@ def test_outside_comes_from_a_source_that_no_rule_lets_in(members):
     assert checks["mail1|reverse|ipv6"]["says"] == "mail1.example.com"
 
 
+def test_every_published_name_is_proved(members):
+    two = {"mail1": {**members["mail1"], "names": ["mail1.example.com", "mx.example.com"]}}
+    checks = {check["id"]: check for check in fleet.outside_checks(two, ["mail1"])}
+    for family in ("ipv4", "ipv6"):
+        further = checks[f"mail1|smtp|{family}|mx.example.com"]
+        assert (further["name"], further["says"]) == ("mx.example.com", "mail1.example.com")
+    assert checks["mail1|smtp|ipv6"]["name"] == "mail1.example.com"
+    proofs = [proof(identity, "mx." not in identity) for identity in checks]
+    assert len(fleet.failures(proofs, "mail1")) == 2
+    assert fleet.report(two, list(checks.values()), proofs)["unproved"] == 2
+
+
 def proof(identity, ok, evidence="seen"):
     """Return a proof as the module gives it."""
     return {"id": identity, "ok": ok, "evidence": evidence, "address": "2001:db8::1", "seconds": 0.1}
@@ -110,6 +122,6 @@ def test_report_and_table(members):
     assert (told["proved"], told["unproved"]) == (3, 1)
     assert told["hosts"]["mail1"]["proved"] is False
     lines = fleet.table(told).splitlines()
-    assert lines[0].split() == ["host", "service", "family", "address", "result", "evidence"]
+    assert lines[0].split() == ["host", "service", "family", "name", "address", "result", "evidence"]
     assert any("FAILED" in line and "ipv4" in line for line in lines)
     assert lines[-1] == "3 of 4 lines proved by a connection made for them."
