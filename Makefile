@@ -130,6 +130,10 @@ scenario-trixie:
 scenario-%:
 	@molecule test --no-command-borders --scenario-name $*
 
+.PHONY: mutants
+mutants: tools packages ## break one thing in each role in turn, and see a scenario notice (ARGS= words of their names)
+	@python tests/mutants.py $(ARGS)
+
 # Other Pythons of this machine, each with the newest ansible-core it can run: unit tests, and the default scenario.
 CORES ?= $(shell for v in 3.11 3.12; do .ci/find-python $$v >/dev/null && echo $$v; done)
 
