@@ -13,7 +13,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, rules
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, ip6tables, rules
 
 Data = t.Dict[str, t.Any]
 
@@ -159,6 +159,7 @@ def firewall() -> Data:
             "policies": table.policies,
             "chains": table.chains,
         }
+    found["persistent"] = ip6tables.missing_package() is None
     found["backend"] = os.path.basename(os.path.realpath("/etc/alternatives/ip6tables")).replace("xtables-", "")
     return found
 

@@ -25,7 +25,7 @@ def missing_package() -> t.Optional[str]:
 
 def live_filter() -> str:
     """Return the live filter table, normalised; an empty text where the kernel holds none."""
-    return rules.tables(commands.check(["ip6tables-save"])).get("filter", "")
+    return rules.filter_table(commands.check(["ip6tables-save"]))
 
 
 def forwards() -> bool:
@@ -33,16 +33,32 @@ def forwards() -> bool:
     return (files.read("/proc/sys/net/ipv6/conf/all/forwarding") or b"0").strip() == b"1"
 
 
+def _rules_file() -> str:
+    return (files.read(RULES_FILE) or b"").decode(errors="replace")
+
+
 def rules_file(table: str) -> bytes:
     """The boot file: our filter table, and the other tables that the file holds already."""
-    others = rules.tables((files.read(RULES_FILE) or b"").decode(errors="replace"))
+    others = rules.tables(_rules_file())
     others.pop("filter", None)
     return "".join([*others.values(), table]).encode()
 
 
+def boot_table(policy: rules.Policy, opened: t.Collection[rules.Service], live: rules.Table, keep: bool) -> str:
+    """The filter table to boot with: ours, and the chains that the administrator's own file had.
+
+    Chains that a daemon makes while it runs (fail2ban, Docker) stay out: it makes them again when it starts.
+    """
+    saved = files.Ledger("ip6tables").before(RULES_FILE)
+    own = _rules_file() if saved is None else (saved.content or b"").decode(errors="replace")
+    others = rules.foreign(rules.parse(rules.filter_table(own)), ())
+    ours = [rule for rule in live.rules if rules.MARK in rule]
+    return rules.wanted_table(policy, opened, rules.Table(live.policies, others.kept + ours, others.chains), keep).text
+
+
 def persistent(table: str) -> bool:
     """Whether the boot file holds this filter table."""
-    return rules.tables((files.read(RULES_FILE) or b"").decode(errors="replace")).get("filter", "") == table
+    return rules.filter_table(_rules_file()) == table
 
 
 def rehearse(table: str) -> None:
@@ -59,7 +75,7 @@ def load(table: str) -> None:
     """Replace the live filter table in one transaction, and see that the kernel holds just that."""
     commands.check(["ip6tables-restore", "--wait", "5"], stdin=table)
     live = live_filter()
-    if live != table:
+    if live != rules.filter_table(table):
         difference = "; ".join(rules.difference(table, live)[:6])
         raise RolloutError(f"ip6tables-restore accepted the rules, but the kernel holds others: {difference}")
 
@@ -133,14 +149,16 @@ def present(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], replac
             f"foreign: {len(stranger.plain)} IPv6 rules are loaded that this module did not write, first"
             f" '{stranger.plain[0]}'; declare what they let in as services, then set 'foreign: replace'"
         )
-    after = rules.wanted_table(policy, opened, live).text
-    saved = persistent(after)
+    keep = opening != "none"
+    after = rules.wanted_table(policy, opened, live, keep).text
+    lasting = boot_table(policy, opened, live, keep)
+    saved = persistent(lasting)
     changed = before != after or not saved or not boots()
     if changed and really:
         rehearse(after)
-        _keep_original(ledger, before, after)
+        _keep_original(ledger, before, lasting)
         if not saved:
-            files.write(RULES_FILE, rules_file(after), mode=0o640)
+            files.write(RULES_FILE, rules_file(lasting), mode=0o640)
         if before != after:
             load(after)
         if not boots():
@@ -165,10 +183,10 @@ def _opened(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], live: 
     return [one for one in policy.services if one in standing or one.name in names]
 
 
-def _keep_original(ledger: files.Ledger, before: str, after: str) -> None:
+def _keep_original(ledger: files.Ledger, before: str, lasting: str) -> None:
     """Remember what was there before the first change. Saved first: a crash later still finds it."""
     ledger.notes.setdefault("filter", before)
-    ledger.wrote(RULES_FILE, files.look(RULES_FILE), rules_file(after))
+    ledger.wrote(RULES_FILE, files.look(RULES_FILE), rules_file(lasting))
     ledger.save()
 
 
@@ -178,7 +196,10 @@ def absent(really: bool) -> Outcome:
     before = live_filter() if commands.found("ip6tables-save") else ""
     if ledger.empty:
         return Outcome(False, before, before, [], [], [])
-    after = str(ledger.notes.get("filter", ""))
+    was = str(ledger.notes.get("filter", ""))
+    after = rules.given_back(rules.parse(was), rules.parse(before)).text
+    if not was and after == rules.EMPTY.text:
+        after = ""
     notes = []
     if not ledger.untouched(RULES_FILE):
         notes.append(f"{RULES_FILE} was edited since this module wrote it; the edit is replaced by the original")

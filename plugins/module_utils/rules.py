@@ -19,6 +19,9 @@ ICMP_CHAIN = "ROLLOUT-ICMPV6"
 
 LINK_LOCAL = "fe80::/10"
 
+MARK = "ipv6.rollout: "
+"""What the comment of each of our rules begins with, so that nobody else's rule is taken for one of ours."""
+
 # RFC 4890, section 4.4: what a host must or should let in, and how each type proves where it comes from.
 # (type or type/code, source, hop limit that a packet of this link still has, why)
 ICMPV6: t.Tuple[t.Tuple[str, t.Optional[str], t.Optional[int], str], ...] = (
@@ -61,7 +64,7 @@ class Service(t.NamedTuple):
         """The lines that let the service in: one without sources, else one a source."""
         return [
             f"-A INPUT {source}-p {self.protocol} -m {self.protocol} --dport {self.port}"
-            f' -m comment --comment "service {self.name}" -j ACCEPT'
+            f' -m comment --comment "{MARK}service {self.name}" -j ACCEPT'
             for source in ([f"-s {source} " for source in self.sources] or [""])
         ]
 
@@ -135,8 +138,10 @@ def icmpv6_rules() -> t.List[str]:
     return lines
 
 
-def input_rules(wanted: Policy, opened: t.Collection[Service]) -> t.List[str]:
+def input_rules(wanted: Policy, opened: t.Collection[Service], standing: t.Iterable[str] = ()) -> t.List[str]:
     """The INPUT chain, in the order in which it must stand.
+
+    ``standing`` are rules that are live: a service that is not in ``opened`` keeps those that we wrote for its port.
 
     ICMPv6 stands before the INVALID rule, since conntrack calls some needed types invalid. The lab machine and the
     management sources stand before the services and the final reject, so that nobody locks themselves out.
@@ -150,15 +155,19 @@ def input_rules(wanted: Policy, opened: t.Collection[Service]) -> t.List[str]:
         # A DHCPv6 answer is NEW for conntrack: the question went to a multicast group.
         f"-A INPUT -s {LINK_LOCAL} -p udp -m udp --sport 547 --dport 546 -j ACCEPT",
     ]
-    lines += [f'-A INPUT -s {prefix} -m comment --comment "lab machine" -j ACCEPT' for prefix in wanted.lab_sources]
+    lines += [
+        f'-A INPUT -s {prefix} -m comment --comment "{MARK}lab machine" -j ACCEPT' for prefix in wanted.lab_sources
+    ]
     lines += [
         f"-A INPUT -s {prefix} -p tcp -m tcp --dport {wanted.management_port}"
-        ' -m comment --comment "management" -j ACCEPT'
+        f' -m comment --comment "{MARK}management" -j ACCEPT'
         for prefix in wanted.management_sources
     ]
+    standing = list(standing)
     for one in wanted.services:
-        if one in opened:
-            lines += one.rules
+        for rule in one.rules if one in opened else _of_port(standing, one):
+            if rule not in lines:
+                lines.append(rule)
     lines += [
         # A reset ends a client's attempt at once; an ICMPv6 error would leave some waiting for a second.
         "-A INPUT -p tcp -j REJECT --reject-with tcp-reset",
@@ -167,8 +176,17 @@ def input_rules(wanted: Policy, opened: t.Collection[Service]) -> t.List[str]:
     return lines
 
 
+def _of_port(standing: t.Iterable[str], one: Service) -> t.List[str]:
+    """Return the rules that we wrote for the port of a service, whatever its name and sources were then."""
+    port = f" -p {one.protocol} -m {one.protocol} --dport {one.port} -m comment --comment"
+    return [rule for rule in standing if f'{port} "{MARK}service ' in rule]
+
+
+BUILT_IN = ("INPUT", "FORWARD", "OUTPUT")
+
+
 class Table(t.NamedTuple):
-    """The filter table: built-in policies, the rules of each built-in chain, and user chains with theirs."""
+    """The filter table: built-in policies, all rules, and the names of the user chains."""
 
     policies: t.Dict[str, str]
     rules: t.List[str]
@@ -176,10 +194,15 @@ class Table(t.NamedTuple):
 
     @property
     def text(self) -> str:
-        """The table as ``ip6tables-restore`` takes it and ``ip6tables-save`` prints it."""
-        heads = [f":{chain} {self.policies[chain]} [0:0]" for chain in ("INPUT", "FORWARD", "OUTPUT")]
-        heads += [f":{chain} - [0:0]" for chain in self.chains]
-        return "\n".join(["*filter", *heads, *self.rules, "COMMIT"]) + "\n"
+        """The table as ``ip6tables-restore`` takes it, in one form: chains by name, each with its rules in order.
+
+        In which order the kernel lists user chains differs between back ends; only the order within a chain counts.
+        """
+        chains = sorted(self.chains)
+        heads = [f":{chain} {self.policies[chain]} [0:0]" for chain in BUILT_IN]
+        heads += [f":{chain} - [0:0]" for chain in chains]
+        rules = [rule for chain in (*BUILT_IN, *chains) for rule in self.rules if _chain(rule) == chain]
+        return "\n".join(["*filter", *heads, *rules, "COMMIT"]) + "\n"
 
 
 EMPTY = Table({"INPUT": "ACCEPT", "FORWARD": "ACCEPT", "OUTPUT": "ACCEPT"}, [], [])
@@ -219,6 +242,12 @@ def parse(filter_table: str) -> Table:
     return Table(policies, rules, chains)
 
 
+def filter_table(saved: str) -> str:
+    """Return the filter table out of a saved text, in the one form; an empty text where there is none."""
+    text = tables(saved).get("filter", "")
+    return parse(text).text if text else ""
+
+
 def _chain(rule: str) -> str:
     return rule.split(" ", 2)[1]
 
@@ -253,10 +282,8 @@ def foreign(live: Table, ours: t.Collection[str]) -> Foreign:
 
 
 def _is_ours(rule: str) -> bool:
-    """Whether a rule that is not wanted (any more) has the form of one that we write."""
-    if re.search(r'--comment "?(service [a-z0-9_.-]+|lab machine|management)"? -j ACCEPT$', rule):
-        return True
-    return rule in input_rules(Policy(), ())
+    """Whether a rule that is not wanted (any more) is one that we wrote."""
+    return f'--comment "{MARK}' in rule or rule in input_rules(Policy(), ())
 
 
 def open_services(live: Table, services: t.Iterable[Service]) -> t.List[Service]:
@@ -265,28 +292,25 @@ def open_services(live: Table, services: t.Iterable[Service]) -> t.List[Service]
     return [one for one in services if all(rule in present for rule in one.rules)]
 
 
-def wanted_table(wanted: Policy, opened: t.Collection[Service], live: Table) -> Table:
+def wanted_table(wanted: Policy, opened: t.Collection[Service], live: Table, keep: bool = True) -> Table:
     """The whole filter table: our rules, and beside them the user chains of others with the jumps to them.
 
-    Their jumps stand first, as they do where fail2ban or docker insert them.
+    Their jumps stand first, as they do where fail2ban or docker insert them. With ``keep``, a service that is not
+    in ``opened`` keeps what was live for its port.
     """
     others = foreign(live, ())
-    ours = input_rules(wanted, opened) + icmpv6_rules()
-    jumps = [rule for rule in others.kept if _chain(rule) not in others.chains]
-    bodies = [rule for rule in others.kept if _chain(rule) in others.chains]
-    # ip6tables-save prints the rules chain by chain, in the order of the chains' heads.
-    by_chain = jumps + ours + bodies
-    order = ["INPUT", "FORWARD", "OUTPUT", *_chain_order(live, others.chains)]
-    rules = [rule for chain in order for rule in by_chain if _chain(rule) == chain]
+    ours = input_rules(wanted, opened, live.rules if keep else ()) + icmpv6_rules()
     policies = {"INPUT": "DROP", "FORWARD": wanted.forward, "OUTPUT": "ACCEPT"}
-    return Table(policies, rules, _chain_order(live, others.chains))
+    return Table(policies, others.kept + ours, [*others.chains, ICMP_CHAIN])
 
 
-def _chain_order(live: Table, others: t.List[str]) -> t.List[str]:
-    """User chains in the order of the live table, ours added where it is new."""
-    if ICMP_CHAIN in live.chains:
-        return list(live.chains)
-    return [*others, ICMP_CHAIN]
+def given_back(before: Table, live: Table) -> Table:
+    """The filter table as it was before us, with what others have put into their own chains since then."""
+    then, now = foreign(before, ()), foreign(live, ())
+    if (sorted(then.chains), then.kept) == (sorted(now.chains), now.kept):
+        return before
+    plain = [rule for rule in before.rules if rule not in then.kept]
+    return Table(before.policies, now.kept + plain, now.chains)
 
 
 def difference(before: str, after: str) -> t.List[str]:

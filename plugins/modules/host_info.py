@@ -82,7 +82,9 @@ host_info:
       elements: dict
       sample: [{protocol: tcp, address: "::", port: 80, device: "", ipv4: true, ipv6: true, process: apache2, pid: 400}]
     firewall:
-      description: Under C(ipv4) and C(ipv6) the C(policies), user C(chains) and number of C(rules); and the C(backend).
+      description:
+        - Under C(ipv4) and C(ipv6) the C(policies), user C(chains) and number of C(rules).
+        - C(backend) is nft or legacy. C(persistent) tells whether what loads rules at boot is installed.
       type: dict
     managers:
       description: The rule managers that are enabled at boot.

@@ -49,8 +49,8 @@ def test_closed_services_have_no_rule():
 def test_sources_become_one_rule_each():
     policy, table = made()
     assert [rule for rule in table.rules if "service dns" in rule] == [
-        '-A INPUT -s 2001:db8:5::/48 -p udp -m udp --dport 53 -m comment --comment "service dns" -j ACCEPT',
-        '-A INPUT -s 2001:db8:6::1/128 -p udp -m udp --dport 53 -m comment --comment "service dns" -j ACCEPT',
+        f'-A INPUT -s {source} -p udp -m udp --dport 53 -m comment --comment "ipv6.rollout: service dns" -j ACCEPT'
+        for source in ("2001:db8:5::/48", "2001:db8:6::1/128")
     ]
     assert rules.open_services(table, policy.services) == list(policy.services)
 
@@ -112,7 +112,49 @@ def test_chains_of_others_stay_with_the_jumps_to_them():
     _policy, table = made(live=rules.tables(SAVED)["filter"])
     assert table.rules[0] == "-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd"
     assert "-A f2b-sshd -j RETURN" in table.rules
-    assert table.chains == ["f2b-sshd", rules.ICMP_CHAIN]
+    assert sorted(table.chains) == [rules.ICMP_CHAIN, "f2b-sshd"]
+
+
+@pytest.mark.parametrize("name", ["f2b-sshd", "ABANS", "ufw6-user-input", "ZLATE"])
+def test_the_order_in_which_the_kernel_lists_chains_does_not_count(name):
+    saved = rules.tables(SAVED.replace("f2b-sshd", name))["filter"]
+    _policy, table = made(live=saved)
+    heads = [line for line in table.text.splitlines() if line.startswith(":")]
+    other = table.text.replace("\n".join(heads[3:]), "\n".join(reversed(heads[3:])))
+    assert other != table.text
+    assert rules.filter_table(other) == table.text
+
+
+def test_somebody_elses_comment_does_not_make_a_rule_ours():
+    for comment in ("management", "lab machine", "service mysql"):
+        rule = f'-A INPUT -p tcp -m tcp --dport 3306 -m comment --comment "{comment}" -j ACCEPT'
+        assert rules.foreign(rules.EMPTY._replace(rules=[rule]), []).plain == [rule]
+
+
+def test_an_open_port_stays_open_until_its_new_rule_is_there():
+    _policy, table = made(services=[HTTP])
+    renamed = rules.policy(["2001:db8:feed::/64"], [], 22, [{"name": "web", "port": 80, "sources": ["2001:db8::/32"]}])
+    still = rules.wanted_table(renamed, rules.open_services(table, renamed.services), table)
+    assert rules.open_services(still, renamed.services) == []
+    assert sum("--dport 80 " in rule for rule in still.rules) == 1
+    assert 'service http"' in still.text
+    opened = rules.wanted_table(renamed, renamed.services, table)
+    assert 'service http"' not in opened.text and 'service web"' in opened.text
+    closed = rules.wanted_table(renamed, (), table, keep=False)
+    assert "--dport 80 " not in closed.text
+
+
+def test_what_others_added_since_then_is_not_given_back_as_it_was():
+    before = rules.parse(rules.tables(SAVED)["filter"])
+    _policy, ours = made(live=before.text)
+    assert rules.given_back(before, ours) == before
+    banned = ours._replace(
+        rules=[*ours.rules, "-A f2b-sshd -s 2001:db8:bad::1/128 -j DROP", "-A INPUT -j ZLATE", "-A ZLATE -j RETURN"],
+        chains=[*ours.chains, "ZLATE"],
+    )
+    back = rules.given_back(before, banned)
+    assert "-A f2b-sshd -s 2001:db8:bad::1/128 -j DROP" in back.rules and "-A INPUT -j ZLATE" in back.rules
+    assert back.policies["INPUT"] == "ACCEPT" and rules.MARK not in back.text and rules.ICMP_CHAIN not in back.text
 
 
 def test_a_second_run_finds_its_own_work():
@@ -173,7 +215,7 @@ def test_no_name_or_port_smuggles_a_rule_in(name, port):
         return
     assert len(one.rules) == 1
     assert one.rules[0].count("\n") == 0
-    assert one.rules[0].endswith(f'--dport {port} -m comment --comment "service {name}" -j ACCEPT')
+    assert one.rules[0].endswith(f'--dport {port} -m comment --comment "ipv6.rollout: service {name}" -j ACCEPT')
 
 
 def test_difference_shows_what_goes_and_comes():
