@@ -20,6 +20,11 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils import guard_proof
 Data = dict[str, t.Any]
 TRIES = 3
 CONNECT_TIMEOUT = 5
+HINT = (
+    "Are the controller's IPv6 addresses in ipv6_management_sources or ipv6_lab_sources, "
+    "and does the gateway route back? "
+    "Where the controller has no IPv6, prove [ipv4] alone (ipv6_guard_prove)"
+)
 
 
 class ActionModule(ActionBase):
@@ -71,7 +76,11 @@ class ActionModule(ActionBase):
         if not failures:
             done = self._module(step="commit")
             return {**seen, **done}
+        # What was changed has been or will be taken back: here it would only hide the reason.
+        seen.pop("differences")
         msg = f"committed: no fresh login over {'; '.join(failures)}. Nothing is kept"
+        if "ipv6" not in proved:
+            msg += f". {HINT}"
         if self._arguments.get("on_failure", "rollback") == "wait":
             return {**seen, "failed": True, "msg": f"{msg}; the host takes its changes back when the time is over"}
         try:

@@ -206,6 +206,8 @@ def present(module: AnsibleModule, ledger: files.Ledger) -> dict[str, t.Any]:
             if before.content is None:
                 files.remove(path)
                 persistent.remove_folder(path)
+            else:
+                files.write(path, before.content, before.mode, before.uid, before.gid)
         if kept is None:
             empty = files.Ledger(LEDGER)
             empty.notes, empty.files = {}, {}

@@ -155,14 +155,6 @@ def ipv4_prefix(value: object, what: str, shortest: int = 1, longest: int = 32) 
     return first, length
 
 
-def any_prefix(value: object, what: str) -> tuple[int, int, int]:
-    """Read a prefix of either family; return family (4 or 6), first address and length."""
-    text = text_value(value, what)
-    if ":" not in text and _IPV4.fullmatch(text):
-        return (4, *ipv4_prefix(text, what))
-    return (6, *ipv6_prefix(text, what))
-
-
 def _prefix_length(tail: str, text: str, what: str, shortest: int, longest: int) -> int:
     if not _LENGTH.fullmatch(tail):
         raise RolloutError(f"{what}: {shown(text)} has no decimal prefix length behind the slash")

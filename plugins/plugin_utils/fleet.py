@@ -150,7 +150,9 @@ def report(
             }
         )
     order = {"ping": 0, "reverse": 1}
-    lines.sort(key=lambda line: (line["host"], order.get(line["service"], 2), line["service"], line["name"], line["family"]))
+    lines.sort(
+        key=lambda line: (line["host"], order.get(line["service"], 2), line["service"], line["name"], line["family"])
+    )
     hosts = {
         name: {
             "address": member["address"],
