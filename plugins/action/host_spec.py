@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
@@ -21,12 +22,18 @@ class ActionModule(ActionBase):
         """Return the specification, or what is wrong with the variables."""
         result = super().run(tmp, task_vars)
         self.validate_argument_spec(argument_spec={})
-        variables = {
-            name: self._templar.template(task_vars[name]) for name in services.HOST_VARIABLES if name in task_vars
-        }
-        result.update(changed=False, spec={}, refused="")
-        try:
-            result["spec"] = services.host_spec(variables, task_vars["inventory_hostname"])
-        except RolloutError as error:
-            result["refused"] = str(error)
+        host = task_vars["inventory_hostname"]
+        variables, faults = {}, []
+        for name in services.HOST_VARIABLES:
+            if name in task_vars:
+                try:
+                    variables[name] = self._templar.template(task_vars[name])
+                except AnsibleError as error:
+                    faults.append(f"{name} of {host}: {error}")
+        result.update(changed=False, spec={}, refused="; ".join(faults))
+        if not faults:
+            try:
+                result["spec"] = services.host_spec(variables, host)
+            except RolloutError as error:
+                result["refused"] = str(error)
         return result

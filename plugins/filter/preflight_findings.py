@@ -32,6 +32,15 @@ options:
     type: list
     elements: str
     default: []
+  lab_sources:
+    description: For the lab machine, the prefixes that the rules let in.
+    type: list
+    elements: raw
+    default: []
+  outside_source:
+    description: For the lab machine, its address that no rule lets in; empty where there is none.
+    type: raw
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -55,14 +64,12 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import preflight
 
 
-def preflight_findings(look, spec, now, accept=()):
+def preflight_findings(look, spec, now, accept=(), lab_sources=(), outside_source=""):
     """Judge a host before anything is changed."""
     try:
-        return (
-            preflight.findings(spec, look, float(now), accept)
-            if spec
-            else preflight.lab_findings(look, float(now), accept)
-        )
+        if spec:
+            return preflight.findings(spec, look, float(now), accept)
+        return preflight.lab_findings(look, float(now), accept, lab_sources, outside_source)
     except RolloutError as error:
         raise AnsibleFilterError(f"ipv6.rollout.preflight_findings: {error}") from error
 

@@ -15,11 +15,14 @@ description:
 positional: _input, site
 options:
   _input:
-    description: By host name a dictionary with C(unreachable), C(failed) and C(findings).
+    description:
+      - By host name a dictionary with C(refused), C(unreachable), C(failed), C(findings), the host's C(spec), and
+        C(settings), the values of C(ipv6_lab_sources), C(ipv6_management_sources), C(ipv6_gateway),
+        C(ipv6_guard_timeout) and C(ipv6_guard_prove) without C(ipv6_).
     type: dict
     required: true
   site:
-    description: The site's own settings, C(lab), C(lab_sources), C(dns) and C(fleet).
+    description: What belongs to no single host, C(lab), C(dns) and C(fleet).
     type: dict
     required: true
 """
@@ -48,7 +51,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils import preflight
 def preflight_verdict(hosts, site):
     """Sum up what stands in the way of a rollout."""
     try:
-        return preflight.verdict(preflight.site_findings(**site), hosts)
+        return preflight.verdict(preflight.site_findings(site["lab"], site["dns"], site["fleet"], hosts), hosts)
     except RolloutError as error:
         raise AnsibleFilterError(f"ipv6.rollout.preflight_verdict: {error}") from error
 

@@ -11,33 +11,45 @@ short_description: Show what was proved, host by service by family
 version_added: "0.1.0"
 description:
   - Prints a table with a line for each host, service and family, and writes the same as JSON.
+  - In the file, hosts that are not part of this run keep what was last known of them, as long as the file is of the
+    same prefix, and O(plan), where it is given, still has them.
   - It runs on the controller. It fails where a line was not proved, after it has shown the table.
 options:
   members:
-    description: The hosts, as the P(ipv6.rollout.fleet_members#filter) filter returns them.
+    description:
+      - The hosts, as the P(ipv6.rollout.fleet_members#filter) filter returns them.
+      - Needed where O(state=present).
     type: dict
-    required: true
   checks:
-    description: The checks that were made, as the P(ipv6.rollout.probe_checks#filter) filter returns them.
+    description:
+      - The checks that were made, as the P(ipv6.rollout.probe_checks#filter) filter returns them.
+      - Needed where O(state=present).
     type: list
     elements: dict
-    required: true
   proofs:
-    description: What came out, as the module M(ipv6.rollout.probe) returns it.
+    description:
+      - What came out, as the module M(ipv6.rollout.probe) returns it.
+      - Needed where O(state=present).
     type: list
     elements: dict
-    required: true
   path:
-    description: Where to write the JSON file, on the controller.
-    type: str
-    required: true
+    description:
+      - Where to write the JSON file, on the controller.
+      - By default C(ipv6_report.json) beside the inventory file, or beside the inventory directory.
+    type: raw
+    default: ''
   plan:
     description: The plan.
     type: dict
     default: {}
+  state:
+    description: V(absent) removes the file.
+    type: str
+    choices: [present, absent]
+    default: present
 attributes:
   check_mode:
-    description: The table is shown, the file is not written.
+    description: The table is shown, the file is neither written nor removed.
     support: full
   diff_mode:
     description: A report is no change.
@@ -55,7 +67,7 @@ EXAMPLES = r"""
     members: "{{ members }}"
     checks: "{{ checks }}"
     proofs: "{{ probe_result.proofs }}"
-    path: "{{ playbook_dir }}/ipv6_report.json"
+    plan: "{{ lookup('ipv6.rollout.plan') }}"
 """
 
 RETURN = r"""
@@ -65,8 +77,10 @@ path:
   type: str
   sample: /srv/site/ipv6_report.json
 report:
-  description: The report as data.
-  returned: always
+  description:
+    - This run's report as data.
+    - The file has C(schema), C(made) and C(prefix) as well, and C(made) for each host.
+  returned: where O(state=present)
   type: dict
   contains:
     hosts:

@@ -8,9 +8,12 @@ A *member* is a host's specification (see the ``host_spec`` filter) with the ``a
 
 from __future__ import annotations
 
+import json
+import os
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import plan_file
 
 Data = t.Dict[str, t.Any]
 Members = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -64,7 +67,8 @@ def inside_checks(fleet: Members, hosts: t.Iterable[str]) -> t.List[Data]:
     for host in hosts:
         member = fleet[host]
         checks.append(_check(host, "ping", "ipv6", kind="ping", address=member["address"]))
-        checks.append(_check(host, "reverse", "ipv6", kind="reverse", address=member["address"]))
+        if member["names"]:
+            checks.append(_check(host, "reverse", "ipv6", kind="reverse", address=member["address"]))
     for host, member, service in _spoken(fleet, hosts):
         published = member["names"][0] if member["names"] else ""
         spoken = {
@@ -89,9 +93,11 @@ def outside_checks(fleet: Members, hosts: t.Iterable[str], source: str = "") -> 
     checks = []
     for host in hosts:
         member = fleet[host]
-        published = member["names"][0] if member["names"] else ""
         checks.append(_check(host, "ping", "ipv6", kind="ping", address=member["address"], source=source))
-        checks.append(_check(host, "reverse", "ipv6", kind="reverse", address=member["address"], says=published))
+        if member["names"]:
+            # Without a service the name is not published, and the PTR record stays with the lab name.
+            says = member["names"][0] if member["services"] else ""
+            checks.append(_check(host, "reverse", "ipv6", kind="reverse", address=member["address"], says=says))
     for host, member, service in _spoken(fleet, hosts):
         names = member["names"] or [""]
         for family in FAMILIES:
@@ -131,7 +137,10 @@ def failures(proofs: t.Iterable[t.Mapping[str, t.Any]], host: str) -> t.List[str
 def report(
     fleet: Members, checks: t.Sequence[t.Mapping[str, t.Any]], proofs: t.Sequence[t.Mapping[str, t.Any]]
 ) -> Data:
-    """Return the state of the fleet as plain data: a line for each host, service and family, and a verdict."""
+    """Return the state of the fleet as plain data: a line for each host, service and family, and a verdict.
+
+    A host for which no check was made is not in it.
+    """
     asked = {str(check["id"]): check for check in checks}
     lines = []
     for proof in proofs:
@@ -149,10 +158,8 @@ def report(
                 "evidence": proof["evidence"],
             }
         )
-    order = {"ping": 0, "reverse": 1}
-    lines.sort(
-        key=lambda line: (line["host"], order.get(line["service"], 2), line["service"], line["name"], line["family"])
-    )
+    lines.sort(key=_order)
+    seen = {line["host"] for line in lines}
     hosts = {
         name: {
             "address": member["address"],
@@ -161,9 +168,88 @@ def report(
             "proved": all(line["proved"] for line in lines if line["host"] == name),
         }
         for name, member in sorted(fleet.items())
+        if name in seen
     }
+    return {"hosts": hosts, "lines": lines, **_totals(lines)}
+
+
+def _order(line: t.Mapping[str, t.Any]) -> t.Tuple[str, int, str, str, str]:
+    first = {"ping": 0, "reverse": 1}.get(line["service"], 2)
+    return line["host"], first, line["service"], line["name"], line["family"]
+
+
+def _totals(lines: t.Sequence[t.Mapping[str, t.Any]]) -> t.Dict[str, int]:
     unproved = sum(not line["proved"] for line in lines)
-    return {"hosts": hosts, "lines": lines, "proved": len(lines) - unproved, "unproved": unproved}
+    return {"proved": len(lines) - unproved, "unproved": unproved}
+
+
+# ---------------------------------------------------------------------------------------------- the file
+
+SCHEMA = "ipv6.rollout/report/1"
+REPORT = "ipv6_report.json"
+TEXTS = ("host", "service", "family", "name", "address", "evidence")
+
+
+def report_path(explicit: object, sources: object) -> str:
+    """Return the path of the report file: where the user wants it, else beside the inventory as the plan is.
+
+    :param sources: ``ansible_inventory_sources``; see ``plan_file.default_path``
+    """
+    if explicit is not None and explicit != "":
+        if not isinstance(explicit, (str, os.PathLike)):
+            raise RolloutError(f"ipv6_report_file: {shown(explicit)} is not a path; write one in quotes")
+        return os.path.abspath(os.path.expanduser(str(os.fspath(explicit))))
+    try:
+        return os.path.join(os.path.dirname(plan_file.default_path(None, sources)), REPORT)
+    except RolloutError:
+        raise RolloutError(
+            f"ipv6_report_file: there is no inventory file that {REPORT} could be beside; set it to a path"
+        ) from None
+
+
+def merged(
+    told: t.Mapping[str, t.Any], before: t.Optional[bytes], made: str, prefix: str, planned: t.Mapping[str, t.Any]
+) -> Data:
+    """Return what is to be in the report file: this run's report, and what was known of hosts that were not in it.
+
+    :param told: what :func:`report` returned
+    :param before: what is in the file; what can't be read, or is of another prefix, is left out
+    :param made: the time of this run
+    :param planned: the addresses of the plan; a host that has another one there, or none, is left out. Empty: not known
+    """
+    old = _earlier(before, prefix)
+    kept = {
+        name: {**host, "made": host.get("made") or old.get("made", "")}
+        for name, host in old.get("hosts", {}).items()
+        if name not in told["hosts"] and (not planned or planned.get(name) == host.get("address"))
+    }
+    hosts = {**kept, **{name: {**host, "made": made} for name, host in told["hosts"].items()}}
+    lines = sorted([*told["lines"], *(line for line in old.get("lines", ()) if line["host"] in kept)], key=_order)
+    head = {"schema": SCHEMA, "made": made, "prefix": prefix}
+    return {**head, "hosts": dict(sorted(hosts.items())), "lines": lines, **_totals(lines)}
+
+
+def _earlier(before: t.Optional[bytes], prefix: str) -> Data:
+    """Return an earlier report as it was written, or nothing."""
+    try:
+        old = json.loads(before or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(old, dict) or old.get("schema") != SCHEMA or old.get("prefix") != prefix:
+        return {}
+    hosts, lines = old.get("hosts"), old.get("lines")
+    if not isinstance(hosts, dict) or not all(isinstance(host, dict) for host in hosts.values()):
+        return {}
+    if not isinstance(lines, list) or not all(_is_line(line) for line in lines):
+        return {}
+    return old
+
+
+def _is_line(line: object) -> bool:
+    return isinstance(line, dict) and "proved" in line and all(isinstance(line.get(key), str) for key in TEXTS)
+
+
+# ---------------------------------------------------------------------------------------------- the table
 
 
 HEADINGS = ("host", "service", "family", "name", "address", "result", "evidence")

@@ -11,6 +11,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.module_utils.rules import source
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import ipv6, ipv6_prefix, ipv6_text
+
 Finding = t.Dict[str, str]
 Data = t.Mapping[str, t.Any]
 
@@ -19,6 +23,9 @@ CLOCK_LIMIT = 300  # seconds; TSIG signatures are refused beyond it (RFC 8945, s
 SPACE_LIMIT = 16 * 1024 * 1024  # octets
 BACKENDS = ("ifupdown", "networkd")
 EXECUTABLES = {"postfix": "postfix", "apache": "apache", "bind": "named"}
+
+GUARD_SECONDS = (10, 3600)  # less is over before a login is proved
+FAMILIES = ("ipv4", "ipv6")
 
 # Rule managers that write the IPv6 rules themselves: two owners of one rule set undo each other.
 OWNERS = ("ufw", "firewalld", "nftables")
@@ -129,32 +136,228 @@ def _services(spec: Data, look: Data) -> Judged:
             yield "warn", "listener", f"nothing listens on {protocol} port {port} ({service['name']}) yet"
 
 
-def lab_findings(look: Data, now: float, accept: t.Collection[str] = ()) -> t.List[Finding]:
-    """Judge the lab machine: it must have IPv6 itself, or it proves nothing."""
-    found = []
-    addresses = [entry for interface in look["interfaces"] for entry in interface["addresses"]]
-    if not any(entry["family"] == "ipv6" and entry["scope"] == "global" for entry in addresses):
-        message = "the lab machine has no global IPv6 address, so it can prove nothing over IPv6"
-        found.append({"code": "lab", "level": "warn" if "lab" in accept else "refuse", "message": message})
+def lab_findings(
+    look: Data,
+    now: float,
+    accept: t.Collection[str] = (),
+    lab_sources: object = (),
+    outside_source: object = "",
+) -> t.List[Finding]:
+    """Judge the lab machine: it must have IPv6 itself and be let in by the rules, or it proves nothing.
+
+    :param lab_sources: the prefixes that the rules let in; what is wrong with them is a finding of the site
+    :param outside_source: an address of the lab machine that no rule lets in; empty where there is none
+    """
+    found: t.List[Finding] = []
+
+    def add(level: str, code: str, message: str) -> None:
+        found.append({"code": code, "level": "warn" if code in accept else level, "message": message})
+
+    prefixes = _prefixes(lab_sources)
+    addresses = [
+        ipv6(entry["address"], "address")
+        for interface in look["interfaces"]
+        for entry in interface["addresses"]
+        if entry["family"] == "ipv6" and entry["scope"] == "global"
+    ]
+    if not addresses:
+        add("refuse", "lab", "the lab machine has no global IPv6 address, so it can prove nothing over IPv6")
+    elif prefixes and not any(_inside(address, prefixes) for address in addresses):
+        add(
+            "refuse",
+            "lab",
+            f"ipv6_lab_sources has none of the lab machine's addresses ({', '.join(map(ipv6_text, addresses))}), so the"
+            " rules would lock it out; add its prefix",
+        )
+    if outside_source not in ("", None):
+        try:
+            outside = ipv6(outside_source, "ipv6_outside_source")
+        except RolloutError as error:
+            add("warn", "outside", str(error))
+        else:
+            text = ipv6_text(outside)
+            if outside not in addresses:
+                add("warn", "outside", f"ipv6_outside_source: {text} is not an address of the lab machine; give it one")
+            elif _inside(outside, prefixes):
+                message = (
+                    f"ipv6_outside_source: {text} is inside ipv6_lab_sources, so it doesn't see what everybody sees"
+                )
+                add("warn", "outside", message)
     drift = abs(look["clock"] - now)
     if drift > CLOCK_LIMIT:
-        found.append({"code": "clock", "level": "warn", "message": f"the clock is {drift:.0f} s off"})
+        add("warn", "clock", f"the clock is {drift:.0f} s off")
     return found
 
 
-def site_findings(lab: t.Sequence[str], lab_sources: t.Sequence[str], dns: Data, fleet: t.Sequence[str]) -> t.List[str]:
-    """Judge what belongs to no single host; each finding is a refusal."""
+Prefixes = t.List[t.Tuple[int, int]]
+
+
+def _prefixes(sources: object) -> Prefixes:
+    """Return those of the sources that can be read."""
+    prefixes = []
+    for item in sources if isinstance(sources, (list, tuple)) else ():
+        try:
+            prefixes.append(ipv6_prefix(source(item, "sources"), "sources", shortest=0))
+        except RolloutError:
+            continue
+    return prefixes
+
+
+def _inside(address: int, prefixes: Prefixes) -> bool:
+    return any(address >> (128 - length) == first >> (128 - length) for first, length in prefixes)
+
+
+# ---------------------------------------------------------------------------------------------- the site
+
+
+def site_findings(
+    lab: t.Sequence[str], dns: object, fleet: t.Sequence[str], hosts: t.Mapping[str, Data]
+) -> t.List[str]:
+    """Judge what belongs to no single host; each finding is a refusal.
+
+    :param hosts: by name ``{settings: {lab_sources, management_sources, gateway, guard_timeout, guard_prove}, spec}``
+    """
     found = []
     if not fleet:
         found.append("no host has 'ipv6_subnet': give it to the hosts that shall get IPv6")
     if not lab:
         found.append("the group 'lab' is empty: put the machine into it from which IPv6 is proved")
-    if not lab_sources:
-        found.append("ipv6_lab_sources is empty: name the prefixes of the lab machine, or the rules lock it out")
+    members = {name: hosts[name] for name in fleet if name in hosts}
+    specs = {name: told["spec"] for name, told in members.items() if told.get("spec")}
+    return [
+        *found,
+        *_settings({name: told["settings"] for name, told in members.items() if told.get("settings")}),
+        *_dns(dns),
+        *_same_machine(specs),
+        *_same_name(specs),
+    ]
+
+
+Told = t.Iterator[str]
+
+
+def _settings(hosts: t.Mapping[str, Data]) -> Told:
+    """Judge each setting once for all hosts that have the same value; name them where it is not all of them."""
+    for setting, judge in SETTINGS.items():
+        groups: t.List[t.Tuple[object, t.List[str]]] = []
+        for name, settings in hosts.items():
+            value = settings.get(setting)
+            for other, owners in groups:
+                if type(other) is type(value) and other == value:
+                    owners.append(name)
+                    break
+            else:
+                groups.append((value, [name]))
+        for value, owners in groups:
+            whose = "" if len(groups) == 1 else f" of {', '.join(owners)}"
+            yield from judge(value, f"ipv6_{setting}{whose}")
+
+
+def _lab_sources(value: object, what: str) -> Told:
+    if value is None or value == [] or value == "":
+        yield f"{what} is empty: name the prefixes of the lab machine, or the rules lock it out"
+    else:
+        yield from _sources(value, what)
+
+
+def _sources(value: object, what: str) -> Told:
+    if not isinstance(value, (list, tuple)):
+        yield f"{what}: {shown(value)} is not a list; write [...] around it"
+        return
+    for item in value:
+        try:
+            source(item, what)
+        except RolloutError as error:
+            yield str(error)
+
+
+def _gateway(value: object, what: str) -> Told:
+    if value is None or value == "":  # the default route is left alone
+        return
+    try:
+        address = ipv6(value, what)
+    except RolloutError as error:
+        yield f"{error}; write the router's address, such as 'fe80::1'"
+        return
+    if address >> 120 == 0xFF:
+        yield f"{what}: {shown(value)} is a multicast address; write the router's own, such as 'fe80::1'"
+    elif address >> 32 in (0, 0xFFFF):  # ::, ::1, IPv4 in IPv6
+        yield f"{what}: {shown(value)} can't be a router; write its address, such as 'fe80::1'"
+
+
+def _guard_timeout(value: object, what: str) -> Told:
+    least, most = GUARD_SECONDS
+    seconds = _number(value)
+    if seconds is None or not least <= seconds <= most:
+        yield f"{what}: {shown(value)} is not a number of seconds between {least} and {most}"
+
+
+def _guard_prove(value: object, what: str) -> Told:
+    if not isinstance(value, (list, tuple)) or not value:
+        yield f"{what}: {shown(value)} is not a list of families; write [ipv4, ipv6], or one of them"
+        return
+    for item in value:
+        if item not in FAMILIES:
+            yield f"{what}: {shown(item)} is not known; write [ipv4, ipv6], or one of them"
+
+
+SETTINGS: t.Dict[str, t.Callable[[object, str], Told]] = {
+    "lab_sources": _lab_sources,
+    "management_sources": _sources,
+    "gateway": _gateway,
+    "guard_timeout": _guard_timeout,
+    "guard_prove": _guard_prove,
+}
+
+
+def _dns(dns: object) -> Told:
+    if not isinstance(dns, t.Mapping):
+        yield "ipv6_dns is not a dictionary; write {server: ..., key_name: ..., key_secret: ...}"
+        return
     missing = [key for key in ("server", "key_name", "key_secret") if not dns.get(key)]
     if missing:
-        found.append(f"ipv6_dns lacks {', '.join(missing)}: the name server and the TSIG key that may update its zones")
-    return found
+        yield f"ipv6_dns lacks {', '.join(missing)}: the name server and the TSIG key that may update its zones"
+    port = dns.get("port")
+    number = _number(port)
+    if port is not None and (number is None or not 1 <= number <= 65535):
+        yield f"ipv6_dns: port: {shown(port)} is not a port; write a number between 1 and 65535"
+
+
+def _number(value: object) -> t.Optional[int]:
+    """Return a whole number, or text that is one; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:
+        return int(str(value))
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _same_machine(specs: t.Mapping[str, Data]) -> Told:
+    owners: t.Dict[str, t.List[str]] = {}
+    for name in sorted(specs):
+        if specs[name].get("ipv4"):
+            owners.setdefault(str(specs[name]["ipv4"]), []).append(name)
+    for address, names in owners.items():
+        if len(names) > 1:
+            yield (
+                f"{', '.join(names[:-1])} and {names[-1]} are the same machine: {'both' if len(names) == 2 else 'all'}"
+                f" are {address}; take 'ipv6_subnet' from all but one, or set ipv6_ipv4 where that isn't their own"
+            )
+
+
+def _same_name(specs: t.Mapping[str, Data]) -> Told:
+    """A client that asks for a name gets any of its hosts, so all of them must offer the same."""
+    owners: t.Dict[str, t.List[str]] = {}
+    for name in sorted(specs):
+        for published in specs[name].get("names", ()) if specs[name].get("services") else ():
+            owners.setdefault(str(published), []).append(name)
+    for published, names in owners.items():
+        offers = {name: sorted({str(service["name"]) for service in specs[name]["services"]}) for name in names}
+        one = names[0]
+        for other in names[1:]:
+            if offers[one] != offers[other]:
+                yield (
+                    f"{one} and {other} both publish {published}, but {one} has {', '.join(offers[one])}"
+                    f" and {other} has {', '.join(offers[other])}: let them offer the same, or give them other names"
+                )
 
 
 def verdict(site: t.Sequence[str], hosts: t.Mapping[str, Data]) -> str:
