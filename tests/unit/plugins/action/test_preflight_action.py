@@ -19,6 +19,7 @@ all:
   vars:
     ipv6_subnet: web
     ansible_connection: local
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
   hosts:
     www1: {ansible_host: 192.0.2.80, ipv6_names: ["{{ nope }}"], ipv6_interface: "{{ nor_this }}"}
     www2: {ansible_host: 192.0.2.81, ipv6_names: ["{{ inventory_hostname }}.example.com"]}
