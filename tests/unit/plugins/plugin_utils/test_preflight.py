@@ -92,8 +92,9 @@ SETTINGS = {
 }
 
 
-def site(dns=DNS, lab=("lab1",), fleet=("www1",), specs=None, **changes):
+def site(dns=None, lab=("lab1",), fleet=("www1",), specs=None, **changes):
     """Return the findings of a good site with some settings changed."""
+    dns = DNS if dns is None else dns
     specs = specs or {}
     hosts = {name: {"settings": {**SETTINGS, **changes}, "spec": specs.get(name, {})} for name in (*lab, *fleet)}
     return preflight.site_findings(lab, dns, fleet, hosts)
