@@ -12,7 +12,10 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import plan_file
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan import subnet_plan
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan import reserved_prefixes, subnet_plan
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_map import plan_map
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_report import plan_report
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_table import plan_table
 
 ARGUMENTS = {
     "prefix": {"type": "raw"},
@@ -20,6 +23,12 @@ ARGUMENTS = {
     "hosts": {"type": "raw", "default": {}},
     "path": {"type": "raw"},
     "growth": {"type": "raw", "default": "leftmost"},
+    "reserved": {"type": "raw", "default": []},
+    "vlan_numbers": {"type": "raw", "default": "vlan_hex"},
+    "ula_prefix": {"type": "raw", "default": ""},
+    "seed": {"type": "str", "default": "", "no_log": True},
+    "map": {"type": "raw", "default": ""},
+    "show": {"type": "bool", "default": False},
     "purge": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
@@ -48,10 +57,12 @@ class ActionModule(ActionBase):
 
     def _bring(self, path, args):
         before = plan_file.read_text(path)
-        plan, after = {}, None
+        plan, text, svg, told = {}, None, None, {}
+        picture = plan_file.map_path(args["map"], path)
         if args["state"] == "present":
             previous = None if before is None else plan_file.parse(before, path)
             today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+            site = {name: args[name] for name in ("growth", "reserved", "vlan_numbers")}
             plan = subnet_plan(
                 args["prefix"],
                 args["subnets"],
@@ -59,22 +70,48 @@ class ActionModule(ActionBase):
                 args["hosts"],
                 today=today,
                 purge=args["purge"],
-                growth=args["growth"],
+                ula_prefix=args["ula_prefix"],
+                seed=args["seed"],
                 source=path,
+                **site,
             )
-            after = plan_file.render(plan)
-        changed = before != after
-        if changed and not self._task.check_mode:
-            if after is None:
-                files.remove(path)
-            else:
-                plan_file.save(path, after)
-        told = {"changed": changed, "path": path, "plan": plan}
-        if changed and self._task.diff:
+            text = plan_file.render(plan)
+            told = self._tell(plan, previous, reserved_prefixes(plan, args["subnets"], **site), args["show"])
+            svg = plan_map(plan, told["reserved"]) if picture else None
+        changes = [(path, before, text)]
+        if picture:
+            changes.append((picture, plan_file.read_text(picture), svg))
+        for where, old, new in changes:
+            if old != new and not self._task.check_mode:
+                if new is None:
+                    files.remove(where)
+                else:
+                    plan_file.save(where, new)
+        told.update(changed=any(old != new for _where, old, new in changes), path=path, map=picture, plan=plan)
+        if before != text and self._task.diff:
             told["diff"] = {
                 "before": before or "",
-                "after": after or "",
+                "after": text or "",
                 "before_header": path,
                 "after_header": path,
             }
+        return told
+
+    def _tell(self, plan, previous, reserved, show):
+        """Return what else there is to say of a plan, and show it where that is wanted."""
+        report = plan_report(plan, reserved)
+        told = {
+            "reserved": reserved,
+            "notes": report["notes"],
+            "headroom": {path: entry["headroom"] for path, entry in report["subnets"].items()},
+            "renumbered": {},
+        }
+        if previous and previous.get("prefix") != plan["prefix"]:
+            told["renumbered"] = {"from": previous["prefix"], "to": plan["prefix"]}
+            self._display.warning(
+                f"ipv6.rollout.plan: ipv6_prefix was {previous['prefix']} and is {plan['prefix']}; every subnet keeps its "
+                "number and every host its interface identifier"
+            )
+        if show:
+            self._display.display("\n" + "\n".join(plan_table(plan, reserved)))
         return told

@@ -30,13 +30,17 @@ options:
     description:
       - How to find an identifier.
       - V(ipv4_decimal) makes C(::192:0:2:80) of 192.0.2.80, V(ipv4_hex) makes C(::c000:250).
+      - V(service) makes C(25::160) of O(service=25) and 192.0.2.160, the digits as they read.
       - V(stable) is a hash of the prefix and O(name), after RFC 7217.
       - V(next) is the lowest one that is free.
     type: str
-    choices: [ipv4_decimal, ipv4_hex, stable, next]
+    choices: [ipv4_decimal, ipv4_hex, service, stable, next]
   ipv4:
     description: The IPv4 address of the host.
     type: str
+  service:
+    description: The number of the service, one to four decimal digits, for O(policy=service).
+    type: raw
   name:
     description: The name of the host.
     type: str
@@ -52,11 +56,12 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show three addresses of one host
+- name: Show four addresses of one host
   ansible.builtin.debug:
     msg:
       - "{{ '2001:db8:1200::/64' | ipv6.rollout.host_address('::80') }}"
       - "{{ '2001:db8:1200::/64' | ipv6.rollout.host_address(policy='ipv4_decimal', ipv4='192.0.2.80') }}"
+      - "{{ '2001:db8:1200::/64' | ipv6.rollout.host_address(policy='service', service=25, ipv4='192.0.2.160') }}"
       - "{{ '2001:db8:1200::/64' | ipv6.rollout.host_address(policy='stable', name='www1') }}"
 """
 
@@ -70,13 +75,13 @@ _value:
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import hosts
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import identifiers
 
 
-def host_address(subnet, interface_id=None, policy=None, ipv4=None, name=None, used=None, seed=""):
+def host_address(subnet, interface_id=None, policy=None, ipv4=None, name=None, used=None, seed="", service=None):
     """Make the address of a host in a subnet."""
     try:
-        return hosts.address_in(subnet, interface_id, policy, ipv4, name, used, str(seed))
+        return identifiers.address_in(subnet, interface_id, policy, ipv4, name, used, str(seed), service)
     except RolloutError as error:
         raise AnsibleFilterError(f"ipv6.rollout.host_address: {error}") from error
 

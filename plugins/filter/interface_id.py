@@ -41,13 +41,13 @@ _value:
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import hosts
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import identifiers
 
 
 def interface_id(address, length=64):
     """Return the interface identifier of an address."""
     try:
-        return hosts.identifier_of(address, length)
+        return identifiers.identifier_of(address, length)
     except RolloutError as error:
         raise AnsibleFilterError(f"ipv6.rollout.interface_id: {error}") from error
 

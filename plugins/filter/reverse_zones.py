@@ -27,12 +27,27 @@ options:
       - Without it there is one zone for each address of such a prefix.
     type: bool
     default: false
+  rfc4183:
+    description:
+      - For an IPv4 prefix that ends inside an octet, return its one name after RFC 4183, such as
+        C(0-26.2.100.10.in-addr.arpa.) or C(192-13.10.in-addr.arpa.).
+      - From C(/25) to C(/31) it is a zone that the parent leads to by CNAME records, as with O(rfc2317=true). The name
+        of a shorter prefix is meant for the network's own records, not for those of its addresses.
+      - Set only one of O(rfc2317) and O(rfc4183).
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
 - name: Show the zones to ask the provider for
   ansible.builtin.debug:
     msg: "{{ '2001:db8:1200::/47' | ipv6.rollout.reverse_zones }}"
+
+- name: Show the classless zone of a few IPv4 addresses, first with a slash and then with a hyphen
+  ansible.builtin.debug:
+    msg:
+      - "{{ '192.0.2.128/26' | ipv6.rollout.reverse_zones(rfc2317=true) }}"
+      - "{{ '192.0.2.128/26' | ipv6.rollout.reverse_zones(rfc4183=true) }}"
 """
 
 RETURN = r"""
@@ -49,10 +64,10 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import reverse
 
 
-def reverse_zones(prefix, rfc2317=False):
+def reverse_zones(prefix, rfc2317=False, rfc4183=False):
     """Return the reverse zones of a prefix."""
     try:
-        return reverse.reverse_zones(prefix, bool(rfc2317))
+        return reverse.reverse_zones(prefix, bool(rfc2317), bool(rfc4183))
     except RolloutError as error:
         raise AnsibleFilterError(f"ipv6.rollout.reverse_zones: {error}") from error
 

@@ -24,20 +24,26 @@ options:
     description:
       - The subnets, as a list of dictionaries, nested to any depth.
       - C(name) is required. C(length) is the prefix length (a leaf is a C(/64) unless it says otherwise, a site without
-        one gets room for twice its subnets). C(number) pins the subnet's number within its parent, as hexadecimal text.
-        C(growth) is the order in which its own subnets are given out. C(subnets) are its subnets.
-    type: list
-    elements: dict
+        one gets room for twice its subnets).
+      - C(number) pins the subnet's number within its parent, as hexadecimal text. C(prefix) pins it as a whole.
+        C(vlan) takes the number from a VLAN, see O(vlan_numbers); C(number) may then be V(vlan_hex) or V(vlan_decimal)
+        for this subnet.
+      - C(subnets) are its subnets, C(growth) is the order in which they are given out, and C(reserved) says what is not,
+        as in O(reserved).
+      - A text of several lines will do as well, with a path and C(key=value) words on each line. It crosses Ansible's
+        templating at once, where a list costs time for each entry.
+    type: raw
     required: true
   previous:
-    description: The plan so far.
-    type: dict
+    description: The plan so far, as a dictionary or as the text of a plan file.
+    type: raw
     default: {}
   hosts:
     description:
       - The hosts by name, each with C(subnet), C(interface_id) and C(ipv4).
-      - C(interface_id) is a literal such as C(::80), or one of C(ipv4_decimal), C(ipv4_hex), C(stable) and C(next).
-        By default it is C(stable).
+      - C(interface_id) is a literal such as C(::80), or one of C(ipv4_decimal), C(ipv4_hex), C(service), C(stable) and
+        C(next). By default it is C(stable).
+      - C(service) is the number of the service for the policy of that name.
     type: dict
     default: {}
   growth:
@@ -45,9 +51,35 @@ options:
       - The order in which the subnets of the top level are given out. A subnet sets the order of its own itself.
       - V(leftmost), V(centermost) and V(rightmost) are those of RFC 3531. V(hash) goes by name, and is for those who
         keep no plan.
+      - V(centermost_ascending) and V(centermost_alternating) are what other programs make of what the RFC leaves open.
     type: str
-    choices: [leftmost, centermost, rightmost, hash]
+    choices: [leftmost, centermost, rightmost, centermost_ascending, centermost_alternating, hash]
     default: leftmost
+  reserved:
+    description:
+      - What is not given out at the top level unless a subnet is pinned there, and what no subnet grows into.
+      - A list of hexadecimal numbers (V(f0)), ranges (V(f0-ff)) and prefixes. Numbers count in C(/64), or in blocks of
+        the length behind a slash (V(3/56)).
+    type: list
+    elements: str
+    default: []
+  vlan_numbers:
+    description:
+      - How C(vlan) becomes a number. VLAN 100 is number C(64) with V(vlan_hex), and C(100), the digits as they read, with
+        V(vlan_decimal).
+    type: str
+    choices: [vlan_hex, vlan_decimal]
+    default: vlan_hex
+  ula_prefix:
+    description:
+      - A unique local prefix (RFC 4193), in which every subnet and host has a twin with the same number and identifier.
+      - The twins are C(ula) in the plan.
+    type: str
+  output:
+    description: What to return. V(data) is a dictionary, V(text) the text of a plan file.
+    type: str
+    choices: [data, text]
+    default: data
   purge:
     description: Whether to forget what was retired before, so that its places can be given out again.
     type: bool
@@ -96,18 +128,44 @@ import datetime
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import plan
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import plan, plan_file
 
 
-def subnet_plan(prefix, subnets, previous=None, hosts=None, growth="leftmost", purge=False, today=None, seed=""):  # pylint: disable=too-many-arguments
+def subnet_plan(  # pylint: disable=too-many-arguments
+    prefix,
+    subnets,
+    previous=None,
+    hosts=None,
+    growth="leftmost",
+    purge=False,
+    today=None,
+    seed="",
+    reserved=None,
+    vlan_numbers="vlan_hex",
+    ula_prefix=None,
+    output="data",
+):
     """Return the plan for a prefix."""
     if today is None:
         today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     try:
-        return plan.subnet_plan(
-            prefix, subnets, previous, hosts, today=str(today), purge=bool(purge), growth=growth, seed=str(seed)
+        if output not in ("data", "text"):
+            raise RolloutError(f"output: {shown(output)} is not known; write data or text")
+        found = plan.subnet_plan(
+            prefix,
+            subnets,
+            plan_file.parse(previous, "previous") if isinstance(previous, str) else previous,
+            hosts,
+            today=str(today),
+            purge=bool(purge),
+            growth=growth,
+            reserved=reserved,
+            vlan_numbers=vlan_numbers,
+            ula_prefix=ula_prefix,
+            seed=str(seed),
         )
+        return found if output == "data" else plan_file.render(found)
     except RolloutError as error:
         raise AnsibleFilterError(f"ipv6.rollout.subnet_plan: {error}") from error
 

@@ -18,8 +18,8 @@ import yaml
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import ipv6_prefix
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import Plan, read_plan
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import Plan
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_read import read_plan
 
 NAME = "ipv6_plan.yml"
 HEADER = """\
@@ -29,6 +29,7 @@ HEADER = """\
 
 # YAML reads these without quotes as text. A word such as no or off is something else to it, and so is 1:20.
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII)
+_PLAIN_LINES = re.compile(rf"(?:{_PLAIN_KEY.pattern}\n)*", re.ASCII)
 _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
 _NUMBERS = re.compile(r"[0-9:]*", re.ASCII)
 
@@ -53,6 +54,22 @@ def default_path(explicit: object, sources: object, variable: str = "ipv6_plan_f
             f"{variable}: there is no inventory file that {NAME} could be beside; set {variable} to a path"
         )
     return os.path.join(folder, NAME)
+
+
+def map_path(explicit: object, plan: str) -> str:
+    """Return the path of the map: what the user set, else the plan's with ``.svg`` where there is one; or nothing.
+
+    A map that is there is kept up to date; one that nobody asked for is not made. ``.svg`` alone asks for one that has
+    the plan's name.
+    """
+    beside = f"{os.path.splitext(plan)[0]}.svg"
+    if explicit == ".svg":
+        return beside
+    if explicit is not None and explicit != "":
+        if not isinstance(explicit, (str, os.PathLike)):
+            raise RolloutError(f"ipv6_plan_map: {shown(explicit)} is not a path; write one in quotes")
+        return os.path.abspath(os.path.join(os.path.dirname(plan), os.path.expanduser(os.fspath(explicit))))
+    return beside if os.path.exists(beside) else ""
 
 
 def _folder(sources: object) -> str | None:
@@ -106,7 +123,7 @@ def _without_blanks(data: dict[str, t.Any]) -> dict[str, t.Any]:
     """Let a key without a value stand for an empty dictionary, as it does for whoever deletes its last line."""
     clean: dict[str, t.Any] = {}
     for key, value in data.items():
-        if key == "retired" and isinstance(value, dict):
+        if key in ("retired", "ula") and isinstance(value, dict):
             value = _without_blanks(value)
         clean[key] = {} if value == "" and key != "prefix" else value
     return clean
@@ -130,45 +147,29 @@ def load(path: str) -> Plan:
     """Return a checked plan; a missing or empty file is an error that says how to make one."""
     text = read_text(path)
     plan = None if text is None else parse(text, path)
-    if plan is None:
+    if read_plan(plan, path) is None or plan is None:
         raise RolloutError(f"{path}: there is no plan in it yet; run the playbook ipv6.rollout.plan first")
-    check(plan, path)
     return {
         "prefix": plan["prefix"],
         "subnets": plan.get("subnets", {}),
         "hosts": plan.get("hosts", {}),
+        **({"ula": plan["ula"]} if plan.get("ula") else {}),
         "retired": {"subnets": {}, "hosts": {}, **plan.get("retired", {})},
     }
 
 
-def check(plan: t.Mapping[str, t.Any], source: str) -> None:
-    """Check every invariant of a plan against its own prefix."""
-    if "prefix" not in plan:
-        raise RolloutError(f"{source}: the key 'prefix' is missing, so it is not a plan")
-    read_plan(plan, ipv6_prefix(plan["prefix"], f"{source}: prefix"), source)
-
-
 # ---------------------------------------------------------------------------------------------- writing
-
-
-def _key(text: str) -> str:
-    if _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS:
-        return text
-    return f"'{text}'"
-
-
-def _value(text: str) -> str:
-    if text.startswith(":") or text.endswith(":") or ("::" not in text and _NUMBERS.fullmatch(text)):
-        return f"'{text}'"
-    return text
 
 
 def render(plan: Plan) -> str:
     """Return the text of a plan file: one line a place, so that a change is one line of a diff."""
     lines = [f"prefix: {_value(plan['prefix'])}"]
     for section in ("subnets", "hosts"):
-        lines.append(f"{section}:" if plan[section] else f"{section}: {{}}")
-        lines += [f"  {_key(name)}: {_value(place)}" for name, place in plan[section].items()]
+        lines += _section(section, plan[section], "")
+    if "ula" in plan:
+        lines += ["ula:", f"  prefix: {_value(plan['ula']['prefix'])}"]
+        for section in ("subnets", "hosts"):
+            lines += _section(section, plan["ula"][section], "  ")
     lines.append("retired:")
     for section, word in (("subnets", "prefix"), ("hosts", "address")):
         entries = plan["retired"][section]
@@ -178,6 +179,28 @@ def render(plan: Plan) -> str:
             for name, entry in entries.items()
         ]
     return HEADER + "\n".join(lines) + "\n"
+
+
+def _section(name: str, places: t.Mapping[str, str], indent: str) -> list[str]:
+    if not places:
+        return [f"{indent}{name}: {{}}"]
+    if _PLAIN_LINES.fullmatch("\n".join(places) + "\n") and _WORDS.isdisjoint(map(str.lower, places)):
+        keys: t.Iterable[str] = places
+    else:
+        keys = map(_key, places)
+    return [f"{indent}{name}:", *[f"{indent}  {key}: {_value(place)}" for key, place in zip(keys, places.values())]]
+
+
+def _key(text: str) -> str:
+    if _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    return f"'{text}'"
+
+
+def _value(text: str) -> str:
+    if text[0] == ":" or text[-1] == ":" or ("::" not in text and _NUMBERS.fullmatch(text)):
+        return f"'{text}'"
+    return text
 
 
 @contextlib.contextmanager

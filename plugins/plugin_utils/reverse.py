@@ -43,15 +43,20 @@ def reverse_name(value: object) -> str:
     return name_of(*any_address(value, "address"))
 
 
-def reverse_zones(value: object, rfc2317: bool = False) -> list[str]:
+def reverse_zones(value: object, rfc2317: bool = False, rfc4183: bool = False) -> list[str]:
     """Return the zones that together hold exactly the reverse names of a prefix.
 
     A zone cut can only be at a whole digit (IPv6) or octet (IPv4). In between, a prefix takes several zones: cutting
     above it would claim the neighbours' names, and a single zone below it would miss some of its own.
 
     :param rfc2317: for an IPv4 prefix from /25 to /31, return its one classless zone, as ``0/25.2.0.192.in-addr.arpa.``
+    :param rfc4183: for an IPv4 prefix that ends inside an octet, return its one name after RFC 4183, as
+        ``192-13.10.in-addr.arpa.``; from /25 to /31 :func:`ptr_records` takes it as a classless zone
+    :raises RolloutError: where the value is no prefix, or both forms are asked for
     """
     text = text_value(value, "prefix")
+    if rfc2317 and rfc4183:
+        raise RolloutError("rfc2317, rfc4183: a prefix cannot be named after both; take one of them")
     if ":" in text:
         first, length = ipv6_prefix(text, "prefix", shortest=0)
         digits = (length + 3) // 4
@@ -63,6 +68,8 @@ def reverse_zones(value: object, rfc2317: bool = False) -> list[str]:
         return [f"{first & 0xFF}/{length}.{_name4(parent)}"]
     octets = (length + 7) // 8
     number = first >> (32 - 8 * octets)
+    if rfc4183 and length % 8:
+        return [f"{number & 0xFF}-{length}.{_name4((number >> 8).to_bytes(octets - 1, 'big'))}"]
     return [_name4((number + step).to_bytes(octets, "big")) for step in range(1 << (8 * octets - length))]
 
 

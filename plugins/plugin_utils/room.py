@@ -17,8 +17,9 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import growth as orders
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import LOW_64
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.blocks import aligned_blocks
 
-PATIENCE = 1024  # how many taken places a walk looks at before it turns to the list of free blocks
+PATIENCE = 1024  # how many places inside larger taken blocks a walk looks at before it turns to the list of free blocks
 HASH_ATTEMPTS = 64
 
 
@@ -71,7 +72,7 @@ class Room:
             if walk is None:
                 walk = self._walks[key] = orders.numbers(growth, length - self.length)
             shift = 128 - length
-            for number in itertools.islice(walk, PATIENCE):
+            for number in itertools.islice(walk, PATIENCE + len(self._touched_at(length))):
                 first = self.first + (number << shift)
                 if self.free(first, length) and not self.unfit(first, length):
                     self.take(first, length)
@@ -118,13 +119,9 @@ class Room:
         )
 
     def _push_gap(self, heap: list[tuple[int, int, int]], start: int, end: int, length: int, growth: str) -> None:
-        while start < end:
-            size = (end - start).bit_length() - 1
-            if start:
-                size = min(size, (start & -start).bit_length() - 1)
-            if 128 - size <= length:
-                heap.append((self._turn(start, length, growth), start, 128 - size))
-            start += 1 << size
+        for first, block in aligned_blocks(start, end):
+            if block <= length:
+                heap.append((self._turn(first, length, growth), first, block))
 
     def _turn(self, first: int, length: int, growth: str) -> int:
         return orders.place_of((first - self.first) >> (128 - length), growth, length - self.length)

@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import hosts
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import identifiers
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import (
     any_address,
     interface_id,
@@ -139,6 +139,7 @@ HOST_VARIABLES = (
     "ipv6_ipv4",
     "ipv6_mail_domains",
     "ipv6_names",
+    "ipv6_service",
     "ipv6_services",
     "ipv6_subnet",
 )
@@ -176,6 +177,7 @@ def host_spec(variables: object, name: str | None = None) -> dict[str, t.Any]:
         "subnet": subnet,
         "interface_id": policy,
         "ipv4": address,
+        "service": _service(variables.get("ipv6_service"), of("ipv6_service")),
         "interface": _interface(variables.get("ipv6_interface"), of("ipv6_interface")),
         "names": names,
         "lab_names": [f"{LAB_LABEL}.{published}" for published in names],
@@ -221,9 +223,19 @@ def _names(value: object, what: str, read: t.Callable[[object, str], str] = host
 
 def _policy(value: object, what: str) -> str:
     if value is None:
-        return hosts.DEFAULT_POLICY
-    policy = hosts.policy_or_literal(value, what)
-    return policy if policy in hosts.POLICIES else ipv6_text(interface_id(policy, what, 112))
+        return identifiers.DEFAULT_POLICY
+    policy = identifiers.policy_or_literal(value, what)
+    return policy if policy in identifiers.POLICIES else ipv6_text(interface_id(policy, what, 112))
+
+
+def _service(value: object, what: str) -> str:
+    """Return the service of the policy ``service`` as its number, empty where the host names none."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, str) and value in KNOWN:
+        return str(KNOWN[value][0])
+    identifiers.service_number(value, what)
+    return str(value)
 
 
 def _ipv4(variables: t.Mapping[t.Any, t.Any], host: str, of: t.Callable[[str], str], policy: str) -> str | None:
@@ -243,7 +255,7 @@ def _ipv4(variables: t.Mapping[t.Any, t.Any], host: str, of: t.Callable[[str], s
                 continue  # a name: the host is reached by DNS
             if family == 4:
                 return ipv4_text(number)
-    if policy.startswith("ipv4_"):
+    if policy.startswith("ipv4_") or policy == "service":
         raise RolloutError(
             f"{of('ipv6_interface_id')}: the policy {policy} needs the host's IPv4 address; set ansible_host to it"
         )

@@ -92,6 +92,7 @@ CASES = [
             "subnet": "web",
             "interface_id": "stable",
             "ipv4": None,
+            "service": "",
             "interface": "",
             "names": [],
             "lab_names": [],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import hosts
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import identifiers
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import ipv6_prefix
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan import subnet_plan
 
@@ -38,23 +38,25 @@ def host(interface_id=None, subnet="web", ipv4=None):
         ({"policy": "ipv4_decimal", "ipv4_address": "192.0.2.80"}, "2001:db8:1200:0:192:0:2:80"),
         ({"policy": "ipv4_decimal", "ipv4_address": "10.1.200.255"}, "2001:db8:1200:0:10:1:200:255"),
         ({"policy": "ipv4_hex", "ipv4_address": "192.0.2.80"}, "2001:db8:1200::c000:250"),
+        ({"policy": "service", "service": 25, "ipv4_address": "192.0.2.160"}, "2001:db8:1200:0:25::160"),
+        ({"policy": "service", "service": "587", "ipv4_address": "192.0.2.9"}, "2001:db8:1200:0:587::9"),
         ({"policy": "next"}, "2001:db8:1200::1"),
         ({"policy": "next", "used": ["2001:db8:1200::1", "2001:DB8:1200::2"]}, "2001:db8:1200::3"),
         ({"literal": "ipv4_hex", "ipv4_address": "192.0.2.80"}, "2001:db8:1200::c000:250"),
     ],
 )
 def test_addresses(arguments, address):
-    assert hosts.address_in(SUBNET, **arguments) == address
+    assert identifiers.address_in(SUBNET, **arguments) == address
 
 
 def test_stable_depends_on_prefix_name_and_seed_and_is_the_same_in_a_plan():
-    first = hosts.address_in("2001:db8:1200::/64", policy="stable", name="www1")
-    assert first == hosts.address_in("2001:DB8:1200::/64", policy="stable", name="www1")
+    first = identifiers.address_in("2001:db8:1200::/64", policy="stable", name="www1")
+    assert first == identifiers.address_in("2001:DB8:1200::/64", policy="stable", name="www1")
     others = [
-        hosts.address_in("2001:db8:1200:1::/64", policy="stable", name="www1"),
-        hosts.address_in("2001:db8:1200::/64", policy="stable", name="www2"),
-        hosts.address_in("2001:db8:1200::/64", policy="stable", name="www1", seed="x"),
-        hosts.address_in("2001:db8:1200::/64", policy="stable", name="www1", used=[first]),
+        identifiers.address_in("2001:db8:1200:1::/64", policy="stable", name="www1"),
+        identifiers.address_in("2001:db8:1200::/64", policy="stable", name="www2"),
+        identifiers.address_in("2001:db8:1200::/64", policy="stable", name="www1", seed="x"),
+        identifiers.address_in("2001:db8:1200::/64", policy="stable", name="www1", used=[first]),
     ]
     assert len({text[-19:] for text in [first, *others]}) == 5
     assert plan({"www1": host("stable")})["hosts"]["www1"] == first
@@ -65,7 +67,7 @@ def test_stable_draws_again_on_what_is_reserved_or_taken():
     place = ipv6_prefix("2001:db8::/112", "x")
     taken = set()
     for number in range(2000):
-        address = hosts.stable_address(place, f"h{number}", taken)
+        address = identifiers.stable_address(place, f"h{number}", taken)
         assert address not in taken
         assert address & 0xFFFF
         assert address & 0xFFFF < 0xFF80
@@ -88,7 +90,7 @@ def test_stable_draws_again_on_what_is_reserved_or_taken():
         (
             {"literal": "80"},
             "interface_id: '80' is neither an interface identifier such as '::80' nor one of ipv4_decimal, "
-            "ipv4_hex, stable, next",
+            "ipv4_hex, service, stable, next",
         ),
         (
             {"literal": "::"},
@@ -106,9 +108,22 @@ def test_stable_draws_again_on_what_is_reserved_or_taken():
         ),
         ({"policy": "stable"}, "interface_id: the policy stable needs the host's name"),
         (
+            {"policy": "service", "ipv4_address": "192.0.2.9"},
+            "interface_id: the policy service needs the number of a service; set ipv6_service to it",
+        ),
+        (
+            {"policy": "service", "service": 25},
+            "interface_id: the policy service needs the host's IPv4 address; set ansible_host to it",
+        ),
+        (
+            {"policy": "service", "service": 65535, "ipv4_address": "192.0.2.9"},
+            "interface_id: 65535 is no number of a service for an identifier; one to four decimal digits, such as 25, "
+            "fit into a group of an address",
+        ),
+        (
             {"policy": "random"},
             "policy: 'random' is neither an interface identifier such as '::80' nor one of ipv4_decimal, ipv4_hex, "
-            "stable, next",
+            "service, stable, next",
         ),
         (
             {"literal": "2001:db8:1200::80"},
@@ -118,16 +133,16 @@ def test_stable_draws_again_on_what_is_reserved_or_taken():
 )
 def test_address_refusals(arguments, message):
     with pytest.raises(RolloutError) as caught:
-        hosts.address_in(SUBNET, **arguments)
+        identifiers.address_in(SUBNET, **arguments)
     assert str(caught.value) == message
 
 
 def test_identifier_of():
-    assert hosts.identifier_of("2001:db8:1200::80", 64) == "::80"
-    assert hosts.identifier_of("2001:db8:1200::c000:250", 64) == "::c000:250"
-    assert hosts.identifier_of("2001:db8:1200:0:25::160", 64) == "::25:0:0:160"
-    assert hosts.identifier_of("2001:db8:1200::80", 48) == "::80"
-    assert hosts.identifier_of("2001:db8:1200:8001::80", 56) == "::1:0:0:0:80"
+    assert identifiers.identifier_of("2001:db8:1200::80", 64) == "::80"
+    assert identifiers.identifier_of("2001:db8:1200::c000:250", 64) == "::c000:250"
+    assert identifiers.identifier_of("2001:db8:1200:0:25::160", 64) == "::25:0:0:160"
+    assert identifiers.identifier_of("2001:db8:1200::80", 48) == "::80"
+    assert identifiers.identifier_of("2001:db8:1200:8001::80", 56) == "::1:0:0:0:80"
 
 
 def test_a_policy_only_chooses_the_first_address():
@@ -149,6 +164,32 @@ def test_a_host_and_its_services():
     made = plan({"mail1": host("::160"), "mail1/smtp": host("25::160"), "mail1/imap": host("143::160")})
     assert made["hosts"]["mail1/smtp"] == "2001:db8:1200:0:25::160"
     assert len(made["hosts"]) == 3
+
+
+def test_the_service_of_a_host_is_what_it_says_or_its_name_or_its_first_service():
+    spec = {"subnet": "web", "interface_id": "service", "ipv4": "192.0.2.160"}
+    made = plan(
+        {
+            "a": {**spec, "service": "imap"},
+            "a/smtp": spec,
+            "a/465": spec,
+            "b": {
+                **spec,
+                "services": [{"name": "http", "port": 80}, {"name": "smtp", "port": 25}],
+                "ipv4": "192.0.2.7",
+            },
+        }
+    )
+    assert made["hosts"] == {
+        "a/smtp": "2001:db8:1200:0:25::160",
+        "b": "2001:db8:1200:0:80::7",
+        "a": "2001:db8:1200:0:143::160",
+        "a/465": "2001:db8:1200:0:465::160",
+    }
+    assert refusal({"c/x": spec}) == (
+        "ipv6_interface_id of c/x: 'x' is no number of a service for an identifier; one to four decimal digits, such as "
+        "25, fit into a group of an address"
+    )
 
 
 def test_a_literal_goes_before_what_is_found():
@@ -214,7 +255,7 @@ def test_the_whole_specification_of_a_host_will_do():
         ({"a": "web"}, "hosts: a: 'web' is not a dictionary; write {subnet, interface_id, ipv4}"),
         (
             {"a": {"subnet": "web", "iid": "::1"}},
-            "hosts: a: 'iid' is not known here; a host has subnet, interface_id, ipv4",
+            "hosts: a: 'iid' is not known here; a host has subnet, interface_id, ipv4, service",
         ),
         ([], "hosts: [] is not a dictionary; write {name: {subnet, interface_id, ipv4}}"),
     ],

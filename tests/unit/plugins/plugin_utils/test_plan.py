@@ -262,7 +262,7 @@ def test_links_pass_by_what_is_reserved_in_their_64():
         ),
         (
             [{"name": "a", "lenght": 64}],
-            "ipv6_subnets: a: 'lenght' is not known here; a subnet has name, number, length, growth, subnets",
+            "ipv6_subnets: a: 'lenght' is not known here; a subnet has name, number, vlan, prefix, length, growth, reserved, subnets",
         ),
         ([{"name": "a", "length": True}], "ipv6_subnets: a: length: True is not a prefix length such as 64"),
         (
@@ -280,7 +280,7 @@ def test_links_pass_by_what_is_reserved_in_their_64():
         ),
         (
             [{"name": "mail", "number": "xyz"}],
-            "ipv6_subnets: mail: number: 'xyz' is not a hexadecimal number such as '25'",
+            "ipv6_subnets: mail: number: 'xyz' is not a hexadecimal number such as '25', nor one of vlan_hex, vlan_decimal",
         ),
         (
             [{"name": "mail", "number": "10000"}],
@@ -346,7 +346,7 @@ def test_what_has_a_place_is_not_pinned_elsewhere():
     assert refusal([{"name": "mail", "number": "26"}], plan([{"name": "mail", "number": "25"}])) == (
         "ipv6_subnets: mail: number: '26' is not where the plan has it: 2001:db8:1200:25::/64 is number '25', and "
         "nothing "
-        "that has a place moves; write that number, or give the subnet another name"
+        "that has a place moves; write that, or give the subnet another name"
     )
 
 
@@ -387,11 +387,28 @@ def test_shrinking_into_what_was_a_subnet_of_its_own():
     )
 
 
-def test_a_plan_for_another_prefix():
-    assert refusal(previous=PLAN, prefix="2001:db8:3400::/48") == (
-        "previous: it is the plan for 2001:db8:1200::/48, and ipv6_prefix is 2001:db8:3400::/48; put the prefix "
-        "back, or "
-        "start another plan file"
+def test_another_prefix_keeps_every_number_and_identifier():
+    hosts = {"www1": {"subnet": "web", "interface_id": "stable"}, "old": {"subnet": "web", "interface_id": "::1"}}
+    before = plan([{"name": "web"}, {"name": "mail", "number": "25"}, {"name": "gone"}], None, hosts)
+    before = plan([{"name": "web"}, {"name": "mail", "number": "25"}], before, {"www1": hosts["www1"]})
+    after = plan(
+        [{"name": "web"}, {"name": "mail", "number": "25"}], before, {"www1": hosts["www1"]}, prefix="3fff:0:34::/48"
+    )
+    assert json.dumps(after) == json.dumps(before).replace("2001:db8:1200:", "3fff:0:34:")
+    back = plan([{"name": "web"}, {"name": "mail", "number": "25"}], after, {"www1": hosts["www1"]})
+    assert back == before
+
+
+def test_more_or_less_of_the_same_prefix_moves_nothing():
+    before = plan([{"name": "web"}, {"name": "mail", "number": "25"}], prefix="2001:db8:1201::/48")
+    wider = plan([{"name": "web"}, {"name": "mail"}], before, prefix="2001:db8:1200::/44")
+    assert wider["prefix"] == "2001:db8:1200::/44"
+    assert wider["subnets"] == before["subnets"]
+    back = plan([{"name": "web"}, {"name": "mail"}], wider, prefix="2001:db8:1201::/48")
+    assert back == before
+    assert refusal([{"name": "web"}, {"name": "mail"}], before, prefix="2001:db8:1201::/59") == (
+        "ipv6_prefix: 2001:db8:1201::/59 has no place for mail (2001:db8:1201:25::/64); use a shorter prefix, or put "
+        "2001:db8:1201::/48 back, take it out first, and purge the plan"
     )
 
 
@@ -463,7 +480,7 @@ def test_a_plan_for_another_prefix():
             {"hosts": {"h": "2001:DB8:1200::1"}},
             "previous: hosts: h: '2001:DB8:1200::1' is not canonical (RFC 5952); write 2001:db8:1200::1",
         ),
-        ({"sub": {}}, "previous: 'sub' is not known here; the keys are prefix, subnets, hosts, retired"),
+        ({"sub": {}}, "previous: 'sub' is not known here; the keys are prefix, subnets, hosts, ula, retired"),
         ({"subnets": []}, "previous: subnets: [] is not a dictionary"),
     ],
 )

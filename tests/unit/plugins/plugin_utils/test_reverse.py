@@ -49,6 +49,36 @@ def test_rfc2317(prefix, zone):
     assert reverse.reverse_zones(prefix, rfc2317=True) == [zone]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "zone"),
+    [
+        *VECTORS["rfc4183"].items(),
+        ("192.0.2.128/25", "128-25.2.0.192.in-addr.arpa."),
+        ("0.0.0.0/1", "0-1.in-addr.arpa."),
+    ],
+)
+def test_rfc4183(prefix, zone):
+    assert reverse.reverse_zones(prefix, rfc4183=True) == [zone]
+
+
+@pytest.mark.parametrize("prefix", ["0.0.0.0/0", "10.0.0.0/8", "192.0.2.0/24", "192.0.2.1/32", "2001:db8::/47"])
+def test_rfc4183_leaves_alone_what_ends_with_an_octet(prefix):
+    assert reverse.reverse_zones(prefix, rfc4183=True) == reverse.reverse_zones(prefix)
+
+
+@pytest.mark.parametrize("length", range(25, 32))
+def test_ptr_records_go_into_a_zone_after_rfc4183_as_well(length):
+    (zone,) = reverse.reverse_zones(f"192.0.2.0/{length}", rfc4183=True)
+    record = reverse.ptr_records([{"name": "a.example.com", "address": "192.0.2.1"}], [zone])[0]
+    assert (record["zone"], record["name"]) == (zone, f"1.{zone}")
+
+
+def test_a_prefix_has_one_of_both_names():
+    with pytest.raises(RolloutError) as caught:
+        reverse.reverse_zones("192.0.2.0/25", rfc2317=True, rfc4183=True)
+    assert str(caught.value) == "rfc2317, rfc4183: a prefix cannot be named after both; take one of them"
+
+
 def _network(zone: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     labels = zone.rstrip(".").split(".")[:-2][::-1]
     if zone.endswith("ip6.arpa."):

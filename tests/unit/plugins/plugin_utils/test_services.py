@@ -124,6 +124,7 @@ def test_host_spec():
         "subnet": "ams/office",
         "interface_id": "::80",
         "ipv4": "192.0.2.80",
+        "service": "",
         "interface": "",
         "names": ["www.example.com", "xn--bcher-kva.example.com"],
         "lab_names": ["ipv6.www.example.com", "ipv6.xn--bcher-kva.example.com"],
@@ -138,6 +139,7 @@ def test_the_least_that_a_host_says():
         "subnet": "web",
         "interface_id": "stable",
         "ipv4": None,
+        "service": "",
         "interface": "",
         "names": [],
         "lab_names": [],
@@ -220,7 +222,7 @@ def test_hostile_host_names(name):
         (
             {"ipv6_interface_id": "nxt"},
             "ipv6_interface_id of www1: 'nxt' is neither an interface identifier such as '::80' nor one of "
-            "ipv4_decimal, ipv4_hex, stable, next",
+            "ipv4_decimal, ipv4_hex, service, stable, next",
         ),
         (
             {"ipv6_interface_id": "ipv4_hex", "ansible_host": "x"},
