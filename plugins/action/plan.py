@@ -109,7 +109,8 @@ class ActionModule(ActionBase):
         if previous and previous.get("prefix") != plan["prefix"]:
             told["renumbered"] = {"from": previous["prefix"], "to": plan["prefix"]}
             self._display.warning(
-                f"ipv6.rollout.plan: ipv6_prefix was {previous['prefix']} and is {plan['prefix']}; every subnet keeps its "
+                f"ipv6.rollout.plan: ipv6_prefix was {previous['prefix']} and is {plan['prefix']}; every subnet "
+                "keeps its "
                 "number and every host its interface identifier"
             )
         if show:

@@ -18,8 +18,8 @@ options:
   _input:
     description:
       - The variables of the host, such as C(hostvars['www1']).
-      - C(ipv6_subnet) is required. C(ipv6_interface_id), C(ipv6_names), C(ipv6_services) and C(ipv6_mail_domains)
-        are optional.
+      - C(ipv6_subnet) is required. C(ipv6_interface_id), C(ipv6_service), C(ipv6_names), C(ipv6_services) and
+        C(ipv6_mail_domains) are optional.
       - The IPv4 address is C(ipv6_ipv4) where that is set. Otherwise it is C(ansible_host) or the inventory name where
         that is one.
     type: dict

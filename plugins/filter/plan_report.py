@@ -46,8 +46,9 @@ RETURN = r"""
 _value:
   description:
     - C(subnets) has an entry for each path, in address order. C(number) is hexadecimal, and counts blocks of the
-      subnet's own length. C(headroom) counts doublings, and C(grows_to) is the length after all of them. C(hosts) and C(subnets)
-      count what is inside, at any depth. C(ula) is the twin in the ULA prefix, where the plan has one.
+      subnet's own length. C(headroom) counts doublings, and C(grows_to) is the length after all of them.
+      C(hosts) and C(subnets) count what is inside, at any depth. C(ula) is the twin in the ULA prefix, where the plan
+      has one.
     - C(free) says what the whole prefix has left. C(share) is from 0 to 1, C(largest) is the widest free block or null,
       and C(subnets_64) is the number of free C(/64).
     - C(notes) is a list of sentences.
@@ -56,7 +57,7 @@ _value:
     subnets:
       web: {prefix: 2001:db8:1200::/64, number: "0", headroom: 15, grows_to: 49, hosts: 1, subnets: 0}
       mail: {prefix: 2001:db8:1200:8000::/64, number: "8000", headroom: 15, grows_to: 49, hosts: 0, subnets: 0}
-    free: {share: 0.999969, largest: 2001:db8:1200:4000::/50, subnets_64: 65534}
+    free: {share: 0.999969482421875, largest: 2001:db8:1200:4000::/50, subnets_64: 65534}
     notes: []
 """
 

@@ -28,8 +28,8 @@ options:
       - C(number) pins the subnet's number within its parent, as hexadecimal text. C(prefix) pins it as a whole.
         C(vlan) takes the number from a VLAN, see O(vlan_numbers); C(number) may then be V(vlan_hex) or V(vlan_decimal)
         for this subnet.
-      - C(subnets) are its subnets, C(growth) is the order in which they are given out, and C(reserved) says what is not,
-        as in O(reserved).
+      - C(subnets) are its subnets, C(growth) is the order in which they are given out, and C(reserved) says what is
+        not, as in O(reserved).
       - A text of several lines will do as well, with a path and C(key=value) words on each line. It crosses Ansible's
         templating at once, where a list costs time for each entry.
     type: raw
@@ -65,8 +65,8 @@ options:
     default: []
   vlan_numbers:
     description:
-      - How C(vlan) becomes a number. VLAN 100 is number C(64) with V(vlan_hex), and C(100), the digits as they read, with
-        V(vlan_decimal).
+      - How C(vlan) becomes a number. VLAN 100 is number C(64) with V(vlan_hex), and C(100), the digits as they read,
+        with V(vlan_decimal).
     type: str
     choices: [vlan_hex, vlan_decimal]
     default: vlan_hex

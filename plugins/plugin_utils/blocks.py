@@ -4,8 +4,9 @@
 """Many blocks at once: all of one length inside one prefix, written as text and read from it in bulk.
 
 A plan of tens of thousands of subnets spends its time on text. Blocks of one length differ in one group of four
-hexadecimal digits in nearly every real plan (the /64 of a /48), so their text is a common head, that group, and a common
-tail. That is used where it holds for certain, with the rules of RFC 5952; everything else takes the ordinary way.
+hexadecimal digits in nearly every real plan (the /64 of a /48), so their text is a common head, that group, and a
+common tail. That is used where it holds for certain, with the rules of RFC 5952; everything else takes the ordinary
+way.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def service_number(service: object, what: str) -> int:
     digits = str(service) if whole else text_value(service, what)
     if not (digits.isascii() and digits.isdigit() and 1 <= len(digits) <= 4 and digits[0] != "0"):
         raise RolloutError(
-            f"{what}: {shown(service)} is no number of a service for an identifier; one to four decimal digits, such as "
+            f"{what}: {shown(service)} is no number of a service for an identifier; one to four decimal digits, "
+            "such as "
             "25, fit into a group of an address"
         )
     return int(digits, 16)

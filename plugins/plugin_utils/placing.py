@@ -4,8 +4,8 @@
 """Places for subnets, level by level, from the top of the tree down.
 
 What has a place keeps it (and grows in place where it says a shorter length), what comes back gets its retired place,
-then come pins, then the rest in the order of the input. Where that order leaves no room for a large subnet between small
-ones, the large ones go first.
+then come pins, then the rest in the order of the input. Where that order leaves no room for a large subnet between
+small ones, the large ones go first.
 
 A level whose subnets are all alike (a /64 each, nothing pinned, nothing retired in it) is placed at once; see
 :meth:`Planner._place_alike`. That is for speed alone: the general way gives the same places.

@@ -140,7 +140,8 @@ def _previous(previous: object, root: Prefix, ula: Prefix | None, source: str, t
     moved = read_plan(moved_plan(old, root), source, tree.paths) or State(root)
     if old.ula is not None and old.ula == ula and twins(old, ula)["subnets"] != twins(moved, ula)["subnets"]:
         raise RolloutError(
-            f"ipv6_prefix: {prefix_text(*root)} overlaps {prefix_text(*old.root)} but begins elsewhere, so the addresses "
+            f"ipv6_prefix: {prefix_text(*root)} overlaps {prefix_text(*old.root)} but begins elsewhere, so the "
+            "addresses "
             f"in {prefix_text(*ula)} would move; take ipv6_ula_prefix out, or give it another value, in the same change"
         )
     return moved

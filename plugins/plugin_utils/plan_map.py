@@ -118,7 +118,7 @@ def _whole(page: _Page, report: Report) -> None:
     left, room = MARGIN + SIDE + MARGIN, FULL - SIDE - MARGIN
     legend = list(LEGEND)
     if territory.clamped is not None:
-        legend[0] = ("s0", f"given out; what is smaller than a /{territory.clamped} is drawn as large as one")
+        legend[0] = ("s0", f"given out (drawn as a /{territory.clamped} at least)")
     for kind, text in legend:
         page.add(rectangle(kind, Box(left, page.y + 2, 24, 13)))
         page.prose(left + 34, room - 34, text)
@@ -126,7 +126,7 @@ def _whole(page: _Page, report: Report) -> None:
     if window[1] > root.length:
         page.y += 8
         page.prose(
-            left, room, f"Only {prefix_text(*window)} is drawn; the rest of {root.prefix} is free.", "prose strong"
+            left, room, f"Only {prefix_text(*window)} is drawn: nothing is given out in the rest.", "prose strong"
         )
     if territory.merged:
         page.y += 8

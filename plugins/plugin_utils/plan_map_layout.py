@@ -17,7 +17,7 @@ import unicodedata
 from xml.sax.saxutils import escape
 
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import Prefix
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_report import Node
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_report import RESERVED, Node
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_table import printable
 
 SMALLEST = 3.0  # the shortest side of anything that is drawn
@@ -89,15 +89,17 @@ def around(block: Prefix, length: int) -> Prefix:
 def window_of(node: Node) -> Prefix:
     """Return the part of a block that is worth drawing: all of it, or where its entries are crowded in one corner.
 
-    Then it is the smallest block that has whole hexadecimal digits and is at least half empty.
+    Then it is the smallest block that has whole hexadecimal digits and is at least half empty. It pays from one digit
+    on, and from two where reserved blocks outside of it are not drawn.
     """
-    whole = node.first, node.length
-    if not node.entries:
-        return whole
-    low, high = node.entries[0].first, max(entry.end for entry in node.entries) - 1
-    common = 128 - (low ^ high).bit_length()
-    length = (common - 1) // 4 * 4
-    return around((low, 128), length) if length >= node.length + 4 else whole
+    taken = [entry for entry in node.entries if entry.kind != RESERVED]
+    for entries, digits in ((node.entries, 1), (taken, 2)):
+        if entries:
+            low, high = entries[0].first, max(entry.end for entry in entries) - 1
+            length = (127 - (low ^ high).bit_length()) // 4 * 4
+            if length >= node.length + 4 * digits:
+                return around((low, 128), length)
+    return node.first, node.length
 
 
 # ---------------------------------------------------------------------------------------------- text
@@ -130,14 +132,14 @@ def shortened(text: str, room: int) -> str:
 def fitted(text: str, room: float, size: float, least: int = 4) -> str:
     """Return as much of a text as fits into a width, or nothing where that would be fewer than ``least`` characters.
 
-    It is cut in the middle: what tells ``web-10`` from ``web-11`` is at the end.
+    It is cut in the middle: what tells ``site110`` from ``site111`` is at the end.
     """
     space = int(room / (size * WIDE))
     if columns(text) <= space:
         return text
     if space <= least:
         return ""
-    tail = text[-(space // 3) :]
+    tail = text[-(space // 2) :]
     return shortened(text, space - columns(tail)) + tail
 
 

@@ -28,7 +28,7 @@ class _Scheme(t.NamedTuple):
     gone: str
     gone_ground: str
     kept_ground: str
-    solid: tuple[int, int]  # saturation and lightness, in percent; yellow to cyan are made darker
+    solid: tuple[int, int]  # saturation and lightness, in percent; orange to cyan are made darker
     tint: tuple[int, int]
 
 
@@ -38,20 +38,20 @@ LIGHT = _Scheme(
 )  # fmt: skip
 DARK = _Scheme(
     "#12161c", "#1a2028", "#222a34", "#303a47", "#e8ecf2", "#9aa6b5", "#323c49", "#7c8795", "#232932", "#2a323d",
-    (48, 43), (34, 23),
+    (50, 47), (34, 23),
 )  # fmt: skip
 
 
 def _rules(scheme: _Scheme) -> str:
     rules = [
         f".page{{fill:{scheme.page}}}.card{{fill:{scheme.card};stroke:{scheme.line}}}.free{{fill:{scheme.free}}}",
-        f".grid{{stroke:{scheme.grid}}}.frame{{stroke:{scheme.line}}}text{{fill:{scheme.text}}}",
+        f".grid{{stroke:{scheme.grid}}}text{{fill:{scheme.text}}}",
         f".faint,.digit{{fill:{scheme.faint}}}",
         f".gone{{stroke:{scheme.gone}}}.ground{{fill:{scheme.gone_ground}}}.kept{{fill:{scheme.kept_ground}}}",
         f".halo{{stroke:{scheme.gone_ground}}}.solid{{stroke:{scheme.card}}}",
     ]
     for place, hue in enumerate(HUES):
-        darker = 9 if 40 <= hue <= 190 else 0
+        darker = 9 if 20 <= hue <= 200 else 0
         saturation, lightness = scheme.solid
         rules.append(f".s{place}{{fill:hsl({hue},{saturation}%,{lightness - darker}%)}}")
         saturation, lightness = scheme.tint
@@ -61,8 +61,8 @@ def _rules(scheme: _Scheme) -> str:
 
 STYLE = (
     f"text{{font:11px {MONO}}}.prose{{font:12px {SANS}}}.big{{font:700 24px {MONO}}}.head{{font:700 13px {MONO}}}"
-    ".strong{font-weight:700}.name{font-weight:700;font-size:12px}.small{font-weight:700;font-size:10px}.large{font-weight:700;font-size:15px}"
-    ".digit{font-size:10px;opacity:.7}.grid,.frame{fill:none}.gone{fill:none}.field{fill:none;pointer-events:all}"
+    ".strong,.small,.name,.large{font-weight:700}.small{font-size:10px}.name{font-size:12px}.large{font-size:15px}"
+    ".digit{font-size:10px;opacity:.7}.grid,.gone{fill:none}.field{fill:none;pointer-events:all}"
     ".solid{stroke-width:.75}text.on{fill:#fff}.halo{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}"
     ".retired{fill:url(#hatch)}.reserved{fill:url(#cross)}"
     f"{_rules(LIGHT)}text.on{{fill:#fff}}"

@@ -50,6 +50,8 @@ def tooltip(node: Node) -> str:
     lines.append(f"number {node.number}" + (f" in {node.parent.path}" if node.parent and node.parent.path else ""))
     if node.kind == RETIRED:
         lines.append(f"retired since {node.since}" if node.since else "retired")
+        if node.retired_below:
+            lines.append(f"{counted(node.retired_below, 'retired subnet')} inside")
         return "\n".join(lines)
     lines.append(f"can grow to {growth(node)}" if node.headroom else "cannot grow in place")
     if node.subnets_below:
@@ -68,7 +70,7 @@ class Territory:
     def __init__(self, node: Node, window: Prefix, box: Box) -> None:
         self.shapes: list[str] = []
         self.texts: list[str] = []
-        self._taken: list[Box] = []  # boxes of the text that is there
+        self._taken: list[Box] = []  # what no text may cover: other text, and solid marks
         self._levels = _levels_one_by_one(node)
         self.merged = self._levels == 0  # whether it is drawn as one shape
         finest_mark = _finest_for(node, window, box)
@@ -91,25 +93,22 @@ class Territory:
                 self._fields(node, window, box)
             return
         self._grid(window, box)
-        shared: dict[Prefix, list[Node]] = {}
-        alone: list[tuple[Node, Box]] = []
-        for entry in node.entries:
-            block = entry.first, entry.length
-            if entry.length > limit:
-                shared.setdefault(around(block, limit), []).append(entry)
-            else:
-                alone.append((entry, block_box(window, block, box)))
-        clamped = [(group, block_box(window, cell, box)) for cell, group in shared.items()]
-        self._tints([*alone, *((group[0], mark) for group, mark in clamped if len(group) == 1)], window, box, limit)
-        for kind in (RESERVED, RETIRED):
-            for entry, mark in alone:
-                if entry.kind == kind:
-                    self._hatched(entry, mark)
+        alone, shared = _placed(node, window, box, limit)
+        self._tints([*alone, *((group[0], mark) for group, mark in shared if len(group) == 1)], window, box, limit)
+        hatched = [(entry, mark) for kind in (RESERVED, RETIRED) for entry, mark in alone if entry.kind == kind]
+        for entry, mark in hatched:
+            self.shapes.append(rectangle(entry.kind, mark, tooltip(entry)))
         for entry, mark in alone:
             if entry.kind == SUBNET:
                 self._subnet(entry, mark, level)
-        for group, mark in clamped:
+        for group, mark in shared:
             self.shapes.append(_shared_mark(group, mark))
+            self._taken.append(mark)
+        for entry, mark in hatched:
+            corner = Box(mark.x, mark.y, min(mark.w, 160), min(mark.h, 36))
+            if not any(corner.touches(other) for other in self._taken):  # a pinned subnet may lie in a reserved block
+                self._label(entry, mark, "halo")
+        self._taken.extend(mark for _entry, mark in hatched)
 
     def _grid(self, window: Prefix, box: Box) -> None:
         """Draw the grid of one hexadecimal digit, and that of the next one where it is wide enough."""
@@ -165,11 +164,6 @@ class Territory:
         self.texts.append(line_of_text(style, x, base, text))
         self._taken.append(Box(x, base - size, width(text, size), size + 3))
 
-    def _hatched(self, entry: Node, mark: Box) -> None:
-        self.shapes.append(rectangle(entry.kind, mark, tooltip(entry)))
-        self._taken.append(mark)
-        self._label(entry, mark, "halo")
-
     def _subnet(self, entry: Node, mark: Box, level: int) -> None:
         self._taken.append(mark)
         edge = " solid" if min(mark.w, mark.h) >= 6 else ""
@@ -192,7 +186,7 @@ class Territory:
         for kind, style in ((RESERVED, "reserved"), (RETIRED, "retired"), (SUBNET, f"s{colour(node)}")):
             path = []
             for start, end in _runs(node.entries, kind, limit):
-                for block in aligned_blocks(start, end):
+                for block in aligned_blocks(*_clipped(start, end, window)):
                     x, y, w, h = map(px, block_box(window, block, box))
                     path.append(f"M{x} {y}h{w}v{h}h-{w}z")
             if path:
@@ -227,6 +221,33 @@ def _finest_for(node: Node, window: Prefix, box: Box) -> int:
     limit = finest(window, box, VISIBLE)
     cells = [around((entry.first, 128), limit) for entry in node.entries if entry.length > limit]
     return limit if len(set(cells)) == len(cells) else finest(window, box)
+
+
+def _placed(
+    node: Node, window: Prefix, box: Box, limit: int
+) -> tuple[list[tuple[Node, Box]], list[tuple[list[Node], Box]]]:
+    """Return the entries that get a mark each, and those too small for that, by the mark that they share."""
+    alone: list[tuple[Node, Box]] = []
+    shared: dict[Prefix, list[Node]] = {}
+    for entry in node.entries:
+        block = entry.first, entry.length
+        if not _overlap(block, window):
+            continue
+        if entry.length > limit:
+            shared.setdefault(around(block, limit), []).append(entry)
+        else:
+            alone.append((entry, block_box(window, block, box)))
+    return alone, [(group, block_box(window, cell, box)) for cell, group in shared.items()]
+
+
+def _overlap(block: Prefix, other: Prefix) -> bool:
+    length = min(block[1], other[1])
+    return around(block, length) == around(other, length)
+
+
+def _clipped(start: int, end: int, window: Prefix) -> tuple[int, int]:
+    """Return the part of a span that lies in a window."""
+    return max(start, window[0]), min(end, window[0] + (1 << (128 - window[1])))
 
 
 def _title_fits(entry: Node, mark: Box) -> bool:

@@ -276,12 +276,11 @@ def _why_no_more(node: Node) -> str:
     size = 1 << (128 - wanted)
     if node.first % size:
         return f"it does not begin where a /{wanted} does"
-    for entry in parent.entries:
-        if entry is not node and entry.first < node.first + size and entry.end > node.first:
-            if entry.kind == RESERVED:
-                return f"{entry.prefix} is reserved"
-            return f"{entry.path} ({entry.prefix}{', retired' if entry.kind == RETIRED else ''}) is in the way"
-    return "it is at its limit"
+    near = (entry for entry in parent.entries if entry.first < node.first + size and entry.end > node.first)
+    blocker = next(entry for entry in near if entry is not node)
+    if blocker.kind == RESERVED:
+        return f"{blocker.prefix} is reserved"
+    return f"{blocker.path} ({blocker.prefix}{', retired' if blocker.kind == RETIRED else ''}) is in the way"
 
 
 def _notes(root: Node, nodes: list[Node]) -> list[str]:

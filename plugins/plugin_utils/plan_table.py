@@ -44,7 +44,7 @@ def plan_table(plan: object, reserved: object = None, limit: object = LIMIT, hos
     rows = [head, *itertools.islice(_rows(report.root, hosts, twins, levels), most)]
     lines = [f"{report.root.prefix}: {totals(report)}"]
     if report.ula:
-        lines.append(f"Each has a twin with the same number in {report.ula}.")
+        lines.append(f"Each has a twin with the same number in {printable(report.ula)}.")
     lines.append("")
     if len(rows) > 1:
         lines += _aligned(rows)

@@ -81,7 +81,8 @@ class Level:
                 continue
             if length < parent[1] or high >> (length - parent[1]):
                 raise RolloutError(
-                    f"{where}: '{text}' counts in blocks of a /{length}, and {prefix_text(*parent)} has no such number; "
+                    f"{where}: '{text}' counts in blocks of a /{length}, and {prefix_text(*parent)} has no such "
+                    "number; "
                     "write a smaller number, or one with its own length, such as '3/68'"
                 )
             shift = 128 - length
@@ -175,7 +176,8 @@ def _name(value: object, level: Level) -> str:
     name = text_value(value, f"{_where(level)}: name")
     if not NAME.fullmatch(name):
         raise RolloutError(
-            f"{_where(level)}: name: {shown(name)} is no name for a subnet; letters, digits, '.', '_' and '-' make one, "
+            f"{_where(level)}: name: {shown(name)} is no name for a subnet; letters, digits, '.', '_' and '-' "
+            "make one, "
             "63 at most, and it starts with a letter or a digit"
         )
     return name

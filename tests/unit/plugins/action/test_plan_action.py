@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,7 @@ def site(tmp_path):
     return tmp_path
 
 
-def ansible(site, *words, playbook=ROOT / "playbooks" / "plan.yml"):
+def start(site, *words, playbook=ROOT / "playbooks" / "plan.yml"):
     environment = {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
@@ -44,15 +46,20 @@ def ansible(site, *words, playbook=ROOT / "playbooks" / "plan.yml"):
         "LC_ALL": "C.UTF-8",
     }
     program = Path(sys.executable).parent / "ansible-playbook"
-    done = subprocess.run(
+    return subprocess.Popen(
         [str(program), "-i", str(site / "hosts.yml"), str(playbook), *words],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         env=environment,
         cwd=site,
-        check=False,
     )
-    return done.returncode, done.stdout + done.stderr
+
+
+def ansible(site, *words, **options):
+    run = start(site, *words, **options)
+    out, _nothing = run.communicate(timeout=120)
+    return run.returncode, out
 
 
 PLAN = """\
@@ -85,19 +92,55 @@ def test_the_playbook_from_nothing_to_a_refusal(site):
     assert code == 0, out
     assert "CHANGED" not in out
     assert plan.stat().st_ino == first.st_ino
+    svg = ElementTree.fromstring((site / "ipv6_plan.svg").read_text())
+    assert svg.tag == "{http://www.w3.org/2000/svg}svg"
+    map_before = (site / "ipv6_plan.svg").read_text()
     inventory = INVENTORY.replace("[{name: web}", "[{name: new}, {name: web}")
     (site / "hosts.yml").write_text(inventory)
     code, out = ansible(site, "--check", "--diff")
     assert code == 0, out
     assert [line for line in out.splitlines() if line.startswith(("+ ", "- "))] == ["+  new: 2001:db8:1200:8000::/64"]
     assert plan.read_text() == PLAN
+    assert (site / "ipv6_plan.svg").read_text() == map_before
     plan.write_text(PLAN.replace("1200::80", "1200:0:fdff:ffff:ffff:fffe"))
     code, out = ansible(site)
     assert code != 0
     assert f"{plan}: hosts: www1: 2001:db8:1200:0:fdff:ffff:ffff:fffe is a reserved subnet anycast address" in out
     code, out = ansible(site, "-e", json.dumps({"plan_state": "absent"}))
     assert code == 0, out
-    assert not plan.exists()
+    assert sorted(path.name for path in site.iterdir() if path.name.startswith("ipv6_")) == []
+
+
+def test_the_table_and_another_provider(site):
+    code, out = ansible(site)
+    assert code == 0, out
+    rows = [line.split() for line in out.splitlines()]
+    assert any(row[:3] == ["mail", "2001:db8:1200:25::/64", "25"] for row in rows), out
+    (site / "hosts.yml").write_text(INVENTORY.replace("2001:db8:1200::/48", "3fff:77::/48"))
+    code, out = ansible(site, "--check", "--diff")
+    assert code == 0, out
+    assert "ipv6_prefix was 2001:db8:1200::/48 and is 3fff:77::/48" in out
+    assert "+  mail1: 3fff:77:0:25:192:0:2:160" in out
+    assert (site / "ipv6_plan.yml").read_text() == PLAN
+    code, out = ansible(site)
+    assert code == 0, out
+    assert (site / "ipv6_plan.yml").read_text() == PLAN.replace("2001:db8:1200:25:", "3fff:77:0:25:").replace(
+        "2001:db8:1200:", "3fff:77:"
+    )
+
+
+def test_two_runs_at_once_lose_nothing(site):
+    """Each run knows hosts of its own. Whoever writes last has seen what the other one wrote."""
+    runs = []
+    for count in range(3):
+        hosts = {f"run{count}": {"subnet": "web", "interface_id": "next"}}
+        runs.append(start(site, "-e", json.dumps({"plan_hosts": hosts})))
+    for run in runs:
+        out, _nothing = run.communicate(timeout=120)
+        assert run.returncode == 0, out
+    plan = (site / "ipv6_plan.yml").read_text()
+    assert sorted(set(re.findall(r"run\d", plan))) == ["run0", "run1", "run2"]
+    assert sorted(set(re.findall(r"1200::\d\b", plan))) == ["1200::1", "1200::2", "1200::3"]
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,8 @@ def test_the_service_of_a_host_is_what_it_says_or_its_name_or_its_first_service(
         "a/465": "2001:db8:1200:0:465::160",
     }
     assert refusal({"c/x": spec}) == (
-        "ipv6_interface_id of c/x: 'x' is no number of a service for an identifier; one to four decimal digits, such as "
+        "ipv6_interface_id of c/x: 'x' is no number of a service for an identifier; one to four decimal digits, "
+        "such as "
         "25, fit into a group of an address"
     )
 

@@ -262,7 +262,8 @@ def test_links_pass_by_what_is_reserved_in_their_64():
         ),
         (
             [{"name": "a", "lenght": 64}],
-            "ipv6_subnets: a: 'lenght' is not known here; a subnet has name, number, vlan, prefix, length, growth, reserved, subnets",
+            "ipv6_subnets: a: 'lenght' is not known here; a subnet has name, number, vlan, prefix, length, "
+            "growth, reserved, subnets",
         ),
         ([{"name": "a", "length": True}], "ipv6_subnets: a: length: True is not a prefix length such as 64"),
         (
@@ -280,7 +281,8 @@ def test_links_pass_by_what_is_reserved_in_their_64():
         ),
         (
             [{"name": "mail", "number": "xyz"}],
-            "ipv6_subnets: mail: number: 'xyz' is not a hexadecimal number such as '25', nor one of vlan_hex, vlan_decimal",
+            "ipv6_subnets: mail: number: 'xyz' is not a hexadecimal number such as '25', nor one of vlan_hex, "
+            "vlan_decimal",
         ),
         (
             [{"name": "mail", "number": "10000"}],
@@ -296,7 +298,7 @@ def test_links_pass_by_what_is_reserved_in_their_64():
         (
             [{"name": "a", "growth": "upwards"}],
             "ipv6_subnets: a: growth: 'upwards' is no order of growth; take one of leftmost, centermost, rightmost, "
-            "hash",
+            "centermost_ascending, centermost_alternating, hash",
         ),
         (
             [{"name": "ams", "length": 64, "subnets": names("x", "y")}],

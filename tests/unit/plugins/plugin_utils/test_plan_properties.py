@@ -9,22 +9,34 @@ import copy
 import ipaddress
 import json
 import os
+from unittest import mock
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import plan_file
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.placing import Planner
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan import subnet_plan
 
 # FUZZ_EXAMPLES=10000 is the long run.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
-GROWTHS = ["leftmost", "centermost", "rightmost", "hash"]
+GROWTHS = ["leftmost", "centermost", "rightmost", "centermost_ascending", "centermost_alternating", "hash"]
 NAMES = st.sampled_from("abcdefgh")
+# What the provider gave, and what another one gives later.
 PREFIXES = st.sampled_from(
-    ["2001:db8:1200::/48", "2001:db8:12:3400::/56", "2001:db8::/60", "2001:db8::/32", "2001:db8::/113"]
+    [
+        ("2001:db8:1200::/48", "3fff:12:34::/48"),
+        ("2001:db8:12:3400::/56", "3fff:0:0:100::/56"),
+        ("2001:db8::/60", "3fff::/60"),
+        ("2001:db8:1200::/44", "3fff::/44"),
+        ("2001:db8::/32", "3fff:1::/32"),
+        ("2001:db8::/113", "3fff::8000/113"),
+    ]
 )
-POLICIES = ["stable", "next", "ipv4_decimal", "ipv4_hex"]
+ULA = "fd12:3400::/24"
+POLICIES = ["stable", "next", "ipv4_decimal", "ipv4_hex", "service"]
 
 
 @st.composite
@@ -38,6 +50,13 @@ def trees(draw, wide, depth=0):
             node["length"] = draw(st.integers(min(wide + 1, longest), longest))
         if draw(st.integers(0, 3)) == 0:
             node["growth"] = draw(st.sampled_from(GROWTHS))
+        pin = draw(st.integers(0, 11))
+        if pin == 0:
+            node["number"] = draw(st.sampled_from(["0", "1", "5", "a", "2F"]))
+        elif pin == 1:
+            node["vlan"] = draw(st.integers(1, 20))
+        if draw(st.integers(0, 9)) == 0:
+            node["reserved"] = draw(st.lists(st.sampled_from(["0/64", "1-3/64", "8/64", "0/127", "4000-7fff/64"])))
         if depth < 2 and draw(st.integers(0, 3)) == 0:
             node["subnets"] = draw(trees(min(node.get("length", 63), 120), depth + 1))
         found.append(node)
@@ -65,15 +84,25 @@ def inventories(draw, prefix):
                 "subnet": draw(st.sampled_from(paths)),
                 "interface_id": draw(st.sampled_from(POLICIES + [f"::{number}"])),
                 "ipv4": f"192.0.2.{number}",
+                "service": 25,
             }
     return tree, hosts
 
 
 @st.composite
 def histories(draw):
-    prefix = draw(PREFIXES)
-    steps = draw(st.lists(inventories(prefix), min_size=1, max_size=5))
-    return prefix, draw(st.sampled_from(GROWTHS)), steps
+    """Orders at the top, and steps of (prefix, tree, hosts, ULA prefix)."""
+    prefixes = draw(PREFIXES)
+    site = {
+        "growth": draw(st.sampled_from(GROWTHS)),
+        "vlan_numbers": draw(st.sampled_from(["vlan_hex", "vlan_decimal"])),
+        "reserved": draw(st.lists(st.sampled_from(["0/64", "8-9/64", "1-2/127", "8000-ffff/64"]), max_size=2)),
+    }
+    steps = []
+    for _step in range(draw(st.integers(1, 5))):
+        prefix = draw(st.sampled_from([prefixes[0], *prefixes]))
+        steps.append((prefix, *draw(inventories(prefix)), draw(st.sampled_from([None, ULA]))))
+    return site, steps
 
 
 def check(plan):
@@ -104,43 +133,99 @@ def check(plan):
             assert (int(address) & (1 << 64) - 1) >> 7 != 0xFDFFFFFFFFFFFF80 >> 7 or home.prefixlen != 64
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+def check_twins(plan):
+    root, ula = ipaddress.IPv6Network(plan["prefix"]), ipaddress.IPv6Network(plan["ula"]["prefix"])
+    shift = int(ula.network_address) - int(root.network_address)
+    for section in ("subnets", "hosts"):
+        assert list(plan["ula"][section]) == list(plan[section])
+        for name, text in plan[section].items():
+            address, slash, length = text.partition("/")
+            assert (
+                plan["ula"][section][name]
+                == f"{ipaddress.IPv6Address(int(ipaddress.IPv6Address(address)) + shift)}{slash}{length}"
+            )
+
+
+def places(plan):
+    """Return where everything is, counted from the beginning of the prefix, and who left."""
+    start = int(ipaddress.IPv6Network(plan["prefix"]).network_address)
+
+    def offset(text):
+        return int(ipaddress.IPv6Address(text.partition("/")[0])) - start
+
+    live = {("subnet", path): offset(text) for path, text in plan["subnets"].items()}
+    live.update({("host", name): offset(text) for name, text in plan["hosts"].items()})
+    gone = {("subnet", path): offset(entry["prefix"]) for path, entry in plan["retired"]["subnets"].items()}
+    gone.update({("host", name): offset(entry["address"]) for name, entry in plan["retired"]["hosts"].items()})
+    return live, gone
+
+
+def one_by_one(*args, **options):
+    """Plan without the shortcut for subnets that are all alike."""
+    with mock.patch.object(Planner, "_place_alike", return_value=False):
+        return subnet_plan(*args, **options)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), st.randoms(use_true_random=False))
 def test_nothing_that_has_a_place_ever_moves(history, random):
-    prefix, growth, steps = history
+    site, steps = history
     plan = None
-    for number, (tree, hosts) in enumerate(steps):
+    for number, (prefix, tree, hosts, ula) in enumerate(steps):
         before = copy.deepcopy((tree, hosts, plan))
-        today = f"2026-01-{number + 1:02d}"
+        options = {"ula_prefix": ula, **site}
         try:
-            new = subnet_plan(prefix, tree, plan, hosts, today=today, growth=growth)
+            new = subnet_plan(prefix, tree, plan, hosts, today=f"2026-01-{number + 1:02d}", **options)
         except RolloutError:
             assert (tree, hosts, plan) == before
             continue
         assert (tree, hosts, plan) == before
         check(new)
-        again = subnet_plan(prefix, tree, new, hosts, today="2027-01-01", growth=growth)
-        assert json.dumps(again) == json.dumps(new)
+        if ula:
+            check_twins(new)
+        text = plan_file.render(new)
+        assert one_by_one(prefix, tree, plan, hosts, today=f"2026-01-{number + 1:02d}", **options) == new
+        again = subnet_plan(prefix, tree, plan_file.parse(text, "x"), hosts, today="2027-01-01", **options)
+        assert plan_file.render(again) == text
         shuffled = list(tree)
         random.shuffle(shuffled)
         mixed = dict(random.sample(list(hosts.items()), len(hosts)))
-        assert json.dumps(subnet_plan(prefix, shuffled, new, mixed, today="2027-01-01", growth=growth)) == json.dumps(
-            new
-        )
-        assert plan_file.parse(plan_file.render(new), "x") == new
+        assert json.dumps(subnet_plan(prefix, shuffled, new, mixed, today="2027-01-01", **options)) == json.dumps(new)
         if plan is not None:
-            for path, text in plan["subnets"].items():
-                first = text.partition("/")[0]
-                kept = new["subnets"].get(path) or new["retired"]["subnets"][path]["prefix"]
-                assert kept.partition("/")[0] == first
-            for name, address in plan["hosts"].items():
-                assert address == (new["hosts"].get(name) or new["retired"]["hosts"][name]["address"])
-            old = [entry["address"] for entry in plan["retired"]["hosts"].values()]
-            now = [entry["address"] for entry in new["retired"]["hosts"].values()]
-            for name, address in new["hosts"].items():
-                if name not in plan["hosts"] and address in old:
-                    assert plan["retired"]["hosts"][name]["address"] == address
-            assert all(address in now or address in new["hosts"].values() for address in old)
+            live, gone = places(new)
+            live_before, gone_before = places(plan)
+            for key, offset in live_before.items():
+                assert live.get(key, gone.get(key)) == offset
+            for key, offset in live.items():
+                if key not in live_before and offset in gone_before.values() and key[0] == "host":
+                    assert gone_before[key] == offset
+            for key, offset in gone_before.items():
+                assert offset in [place for other, place in (*live.items(), *gone.items()) if other[0] == key[0]]
+        plan = new
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_a_flat_plan_through_many_changes(data):
+    """The common case, a level of /64, in larger numbers: the shortcut and the general way agree at every step."""
+    prefix = data.draw(
+        st.sampled_from(["2001:db8:1200::/48", "2001:db8:0:1200::/57", "2001:db8::/40", "3fff:0:0:100::/61"])
+    )
+    growth = data.draw(st.sampled_from(GROWTHS))
+    names = [f"n{number}" for number in range(30)]
+    plan = None
+    for step in range(data.draw(st.integers(1, 4))):
+        tree = [{"name": name} for name in data.draw(st.lists(st.sampled_from(names), unique=True))]
+        arguments = (prefix, tree, plan)
+        try:
+            new = subnet_plan(*arguments, today=f"2026-01-0{step + 1}", growth=growth, purge=step == 2)
+        except RolloutError as error:
+            with pytest.raises(RolloutError) as caught:
+                one_by_one(*arguments, today=f"2026-01-0{step + 1}", growth=growth, purge=step == 2)
+            assert str(caught.value) == str(error)
+            continue
+        assert one_by_one(*arguments, today=f"2026-01-0{step + 1}", growth=growth, purge=step == 2) == new
+        check(new)
         plan = new
 
 

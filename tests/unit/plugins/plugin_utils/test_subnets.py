@@ -94,7 +94,8 @@ def test_nothing_grows_into_what_is_reserved():
         "does; keep the length 64, or add a further subnet"
     )
     assert refusal([{"name": "a", "length": 63}], before, reserved=["3"]) == (
-        "ipv6_subnets: a: length: 2001:db8:1200:2::/64 cannot grow to a /63 in place: 2001:db8:1200:3::/64 is reserved; "
+        "ipv6_subnets: a: length: 2001:db8:1200:2::/64 cannot grow to a /63 in place: 2001:db8:1200:3::/64 is "
+        "reserved; "
         "keep the length 64, or add a further subnet"
     )
     assert places([{"name": "a", "length": 63}], before, reserved=["4"]) == {"a": "2001:db8:1200:2::/63"}
@@ -184,7 +185,8 @@ def test_the_text_form():
         ),
         (
             {"reserved": ["zz"]},
-            "ipv6_subnets: x: reserved: 'zz' is neither a hexadecimal number such as 'f0', nor a range such as 'f0-ff', "
+            "ipv6_subnets: x: reserved: 'zz' is neither a hexadecimal number such as 'f0', nor a range such as "
+            "'f0-ff', "
             "nor a prefix",
         ),
         (
@@ -199,7 +201,8 @@ def test_the_text_form():
         ),
         (
             {"reserved": ["100"], "length": 56, "subnets": [{"name": "y"}]},
-            "ipv6_subnets: x: reserved: '100' counts in blocks of a /64, and 2001:db8:1200:8000::/56 has no such number; "
+            "ipv6_subnets: x: reserved: '100' counts in blocks of a /64, and 2001:db8:1200:8000::/56 has no such "
+            "number; "
             "write a smaller number, or one with its own length, such as '3/68'",
         ),
         (
@@ -223,7 +226,8 @@ def test_two_subnets_of_one_vlan():
 def test_another_vlan_or_encoding_moves_nothing():
     before = plan([{"name": "a", "vlan": 100}])
     assert refusal([{"name": "a", "vlan": 100}], before, vlan_numbers="vlan_decimal") == (
-        "ipv6_subnets: a: vlan: 100 (vlan_decimal: number '100') is not where the plan has it: 2001:db8:1200:64::/64 is "
+        "ipv6_subnets: a: vlan: 100 (vlan_decimal: number '100') is not where the plan has it: "
+        "2001:db8:1200:64::/64 is "
         "number '64', and nothing that has a place moves; write that, or give the subnet another name"
     )
     assert refusal([{"name": "a", "prefix": "2001:db8:1200:65::/64"}], before) == (

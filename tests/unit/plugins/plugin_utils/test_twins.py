@@ -75,7 +75,8 @@ def test_a_longer_provider_prefix_has_the_same_numbers():
         ),
         (
             lambda ula: ula["hosts"].pop("www1"),
-            "previous: ula: hosts: www1: None is not the twin of its place in the plan, fd12:3456:789a::80; write that, "
+            "previous: ula: hosts: www1: None is not the twin of its place in the plan, fd12:3456:789a::80; "
+            "write that, "
             "or take the whole of 'ula' out to have it made again",
         ),
         (
@@ -84,7 +85,8 @@ def test_a_longer_provider_prefix_has_the_same_numbers():
         ),
         (
             lambda ula: ula.update(prefix="fd12:3456:789a::/64"),
-            "previous: ula: prefix: fd12:3456:789a::/64 has no room for the subnet numbers of 2001:db8:1200::/48; it must "
+            "previous: ula: prefix: fd12:3456:789a::/64 has no room for the subnet numbers of "
+            "2001:db8:1200::/48; it must "
             "be a /48 or shorter",
         ),
     ],
@@ -108,6 +110,7 @@ def test_refusals():
     with pytest.raises(RolloutError) as caught:
         subnet_plan("2001:db8:1200::/44", [{"name": "web"}], before, today="x", ula_prefix="fd12::/40")
     assert str(caught.value) == (
-        "ipv6_prefix: 2001:db8:1200::/44 overlaps 2001:db8:1201::/48 but begins elsewhere, so the addresses in fd12::/40 "
+        "ipv6_prefix: 2001:db8:1200::/44 overlaps 2001:db8:1201::/48 but begins elsewhere, so the addresses in "
+        "fd12::/40 "
         "would move; take ipv6_ula_prefix out, or give it another value, in the same change"
     )
