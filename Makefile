@@ -28,6 +28,8 @@ LAB := $(VENV)/bin/python lab/lab.py -i $(INVENTORY)
 LINK := $(BUILD)/collections/ansible_collections/ipv6/rollout
 DEPENDENCIES := $(VENV)/.dependencies
 TOOLS := $(VENV)/.tools
+BENCH := $(BUILD)/venv-bench/.tools
+FUZZ_EXAMPLES ?= 10000
 
 # ---------------------------------------------------------------------------------------------------------- the job
 
@@ -141,8 +143,16 @@ core-%:
 	@$(MAKE) --no-print-directory VENV=$(BUILD)/venv-$* PYTHON="$$(.ci/find-python $*)" unit scenario
 
 .PHONY: bench
-bench: lab ## what a run that changes nothing costs
+bench: lab bench-plan ## what a run that changes nothing costs, and what a plan costs
 	@$(STEP) "bench" python benchmarks/bench.py -i $(INVENTORY) $(ARGS)
+
+.PHONY: bench-plan
+bench-plan: $(BENCH) $(LINK) ## what a plan costs, beside netaddr, pytricia and ansible.utils; no lab is needed (2 minutes)
+	@$(STEP) "bench of the plan" $(BUILD)/venv-bench/bin/python benchmarks/plan.py
+
+.PHONY: fuzz
+fuzz: tools ## the property tests with 10,000 examples each (FUZZ_EXAMPLES= another number; about 10 minutes)
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(STEP) "fuzz" python -m pytest $$(grep -rl FUZZ_EXAMPLES tests/unit) $(ARGS)
 
 # ---------------------------------------------------------------------------------------------------------- the rest
 
@@ -189,4 +199,8 @@ $(DEPENDENCIES): requirements/ansible.txt
 
 $(TOOLS): requirements/dev.txt $(DEPENDENCIES)
 	@$(STEP) "tools for tests" .ci/environment "$(PYTHON)" $(VENV) requirements/dev.txt
+	@touch $@
+
+$(BENCH): requirements/bench.txt requirements/ansible.txt
+	@$(STEP) "tools for benchmarks" .ci/environment "$(PYTHON)" $(BUILD)/venv-bench requirements/bench.txt
 	@touch $@

@@ -11,6 +11,7 @@ way.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
 import operator
@@ -26,6 +27,9 @@ _ntop = socket.inet_ntop
 _pton = socket.inet_pton
 # Below it, the C library writes an IPv4-compatible address, which is no canonical text any more; see ipv6_text.
 END_OF_COMPATIBLE = 1 << 32
+
+
+RUN = 16  # blocks with a common head that are worth it
 
 
 class _Pattern(t.NamedTuple):
@@ -88,11 +92,9 @@ def block_numbers(texts: t.Sequence[str], parent: Prefix, length: int) -> list[i
     The answer is None where any text is not, letter for letter, the canonical text of a block of that length in the
     parent: then each has to be read, and refused, on its own.
     """
-    pattern = _pattern(parent, length)
-    if pattern is not None:
-        numbers = _numbers_of_groups(texts, parent, length, pattern)
-        if numbers is not None:
-            return numbers
+    numbers = _numbers_by_runs(texts, parent, length)
+    if numbers is not None:
+        return numbers
     first, shift, tail = parent[0], 128 - length, f"/{length}"
     every = itertools.repeat
     try:
@@ -107,6 +109,35 @@ def block_numbers(texts: t.Sequence[str], parent: Prefix, length: int) -> list[i
     numbers = [offset >> shift for offset in offsets]
     if min(numbers, default=0) < 0 or max(numbers, default=0) >> (length - parent[1]):
         return None
+    return numbers
+
+
+def _numbers_by_runs(texts: t.Sequence[str], parent: Prefix, length: int) -> list[int] | None:
+    """Return the numbers of blocks whose texts differ in one group only, or do so in long runs, as sorted ones do."""
+    above = 16 * ((length - 1) // 16)
+    if parent[1] >= above:
+        pattern = _pattern(parent, length)
+        return None if pattern is None else _numbers_of_groups(texts, parent, length, pattern)
+    numbers: list[int] = []
+    start = 0
+    while start < len(texts):
+        try:
+            address = int.from_bytes(_pton(_INET6, texts[start].partition("/")[0]), "big")
+        except (AttributeError, OSError, ValueError):
+            return None
+        first = address >> (128 - above) << (128 - above)
+        pattern = _pattern((first, above), length)
+        if pattern is None or first >> (128 - parent[1]) != parent[0] >> (128 - parent[1]):
+            return None
+        end = bisect.bisect_left(texts, True, start, key=lambda text: not str(text).startswith(pattern.head))
+        if end - start < RUN:
+            return None
+        found = _numbers_of_groups(texts[start:end], (first, above), length, pattern)
+        if found is None:
+            return None
+        before = (first - parent[0]) >> (128 - length)
+        numbers += [before + number for number in found]
+        start = end
     return numbers
 
 
@@ -140,13 +171,12 @@ def _groups(texts: list[str], head: str, tail: str) -> list[int] | None:
         joined = "\n".join(texts)
     except TypeError:  # something that is no text: whoever reads them one by one says which
         return None
-    between = f"{tail}\n{head}"
-    if not (joined.startswith(head) and joined.endswith(tail)) or joined.count(between) != len(texts) - 1:
+    if not (joined.startswith(head) and joined.endswith(tail)):
         return None
-    groups = joined[len(head) : -len(tail)].replace(between, " ")
-    if not _GROUPS.fullmatch(groups):
+    groups = joined[len(head) : -len(tail)].split(f"{tail}\n{head}")
+    if len(groups) != len(texts) or not _GROUPS.fullmatch(" ".join(groups)):
         return None
-    return [int(group, 16) for group in groups.split(" ")]
+    return [int(group, 16) for group in groups]
 
 
 def first_overlap(texts: t.Sequence[str]) -> tuple[int, int] | None:

@@ -47,8 +47,8 @@ WAY_OUT = (
 
 class _Wish(t.NamedTuple):
     name: str
-    subnet: str
     place: Prefix
+    subnet: str
     policy: str
     spec: t.Mapping[t.Any, t.Any]
 
@@ -69,8 +69,8 @@ def place_hosts(
             retired.add_host(name, address)
     placed = state.hosts
     fixed: list[_Wish] = []
-    drawn: dict[str, Prefix] = {}
-    lowest: dict[str, Prefix] = {}
+    drawn: list[tuple[str, Prefix]] = []
+    lowest: list[tuple[str, Prefix]] = []
     for wish in _wishes(hosts, leaves, state):
         kept = old.hosts.get(wish.name)
         if kept is not None:
@@ -80,23 +80,24 @@ def place_hosts(
         if kept is not None:
             placed[wish.name] = kept
         elif wish.policy == "stable":
-            drawn[wish.name] = wish.place
+            drawn.append(wish[:2])
         elif wish.policy == "next":
-            lowest[wish.name] = wish.place
+            lowest.append(wish[:2])
         else:
             fixed.append(wish)
     taken = {address: name for name, address in placed.items()}
     gone = {address: (name, since) for name, (address, since) in retired.hosts.items()}
     for wish in fixed:
         address = _fixed_address(wish)
-        _refuse_taken(wish, address, taken, gone)
+        if address in taken or address in gone:
+            _refuse_taken(wish, address, taken, gone)
         placed[wish.name] = address
         taken[address] = wish.name
     taken.update(dict.fromkeys(gone, ""))
-    for name, place in drawn.items():
+    for name, place in drawn:
         _take(name, stable_address(place, name, taken, seed) or _full(hosts, name, place), placed, taken)
     start: dict[Prefix, int] = {}
-    for name, place in lowest.items():
+    for name, place in lowest:
         _take(name, next_address(place, taken, start.get(place, 0)) or _full(hosts, name, place), placed, taken)
         start[place] = placed[name] - place[0] + 1
 
@@ -109,16 +110,14 @@ def _fixed_address(wish: _Wish) -> int:
 
 def _refuse_taken(
     wish: _Wish, address: int, taken: t.Mapping[int, str], gone: t.Mapping[int, tuple[str, Since]]
-) -> None:
+) -> t.NoReturn:
     what = f"{_variable('ipv6_interface_id', wish.name)}: {ipv6_text(address)}"
     if address in taken:
         raise RolloutError(f"{what} is the address of {taken[address]}; take another one")
-    if address in gone:
-        name, since = gone[address]
-        raise RolloutError(
-            f"{what} was the address of {name}, retired since {since} and not purged; take another one, or purge the "
-            "plan"
-        )
+    name, since = gone[address]
+    raise RolloutError(
+        f"{what} was the address of {name}, retired since {since} and not purged; take another one, or purge the plan"
+    )
 
 
 def _service(wish: _Wish) -> object:
@@ -178,7 +177,7 @@ def _wishes(hosts: t.Mapping[t.Any, t.Any], leaves: t.Mapping[str, Prefix], stat
             policy = DEFAULT_POLICY
         elif type(policy) is not str or policy not in POLICIES:
             policy = policy_or_literal(policy, _variable("ipv6_interface_id", name))
-        yield _Wish(name, str(subnet), place, policy, spec)
+        yield _Wish(name, place, str(subnet), policy, spec)
 
 
 def _no_leaf(subnet: str, leaves: t.Mapping[str, Prefix], state: State) -> str:

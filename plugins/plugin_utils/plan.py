@@ -131,13 +131,13 @@ def _refuse_special(root: Prefix) -> None:
 
 def _previous(previous: object, root: Prefix, ula: Prefix | None, source: str, tree: Tree) -> State:
     """Return the previous plan, moved to this prefix where it is for another one."""
-    old = read_plan(previous, source, tree.paths)
+    old = read_plan(previous, source, tree)
     if old is None:
         old = State(root)
         old.new = tree.paths
     if old.root == root:
         return old
-    moved = read_plan(moved_plan(old, root), source, tree.paths) or State(root)
+    moved = read_plan(moved_plan(old, root), source, tree) or State(root)
     if old.ula is not None and old.ula == ula and twins(old, ula)["subnets"] != twins(moved, ula)["subnets"]:
         raise RolloutError(
             f"ipv6_prefix: {prefix_text(*root)} overlaps {prefix_text(*old.root)} but begins elsewhere, so the "

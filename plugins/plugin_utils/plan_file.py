@@ -184,11 +184,15 @@ def render(plan: Plan) -> str:
 def _section(name: str, places: t.Mapping[str, str], indent: str) -> list[str]:
     if not places:
         return [f"{indent}{name}: {{}}"]
-    if _PLAIN_LINES.fullmatch("\n".join(places) + "\n") and _WORDS.isdisjoint(map(str.lower, places)):
-        keys: t.Iterable[str] = places
-    else:
-        keys = map(_key, places)
-    return [f"{indent}{name}:", *[f"{indent}  {key}: {_value(place)}" for key, place in zip(keys, places.values())]]
+    keys: t.Iterable[str] = places
+    values: t.Iterable[str] = places.values()
+    # Most plans have nothing that needs quotes, which is seen at once.
+    if not (_PLAIN_LINES.fullmatch("\n".join(keys) + "\n") and _WORDS.isdisjoint(map(str.lower, places))):
+        keys = map(_key, keys)
+    joined = "\n".join(values)
+    if f"\n{joined}".find("\n:") >= 0 or f"{joined}\n".find(":\n") >= 0 or joined.count("::") < len(places):
+        values = map(_value, values)
+    return [f"{indent}{name}:", *[f"{indent}  {key}: {value}" for key, value in zip(keys, values)]]
 
 
 def _key(text: str) -> str:

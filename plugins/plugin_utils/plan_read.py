@@ -33,16 +33,18 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import (
     State,
     inside,
 )
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.subnets import Tree
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.twins import twins
 
 KEYS = ("prefix", "subnets", "hosts", "ula", "retired")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
-def read_plan(plan: object, source: str, known: set[str] | frozenset[str] = frozenset()) -> State | None:
+def read_plan(plan: object, source: str, tree: Tree | None = None) -> State | None:
     """Read a plan and check it against its own prefix; return None for an empty one.
 
-    :param known: the paths of the tree: what it has and the plan has not is ``new``, the other way round ``gone``
+    :param tree: the subnets that are wanted: which of them the plan lacks is ``new`` afterwards, and what it has beyond
+        them is ``gone``
     :raises RolloutError: naming the first entry that breaks an invariant
     """
     if plan is None:
@@ -56,7 +58,7 @@ def read_plan(plan: object, source: str, known: set[str] | frozenset[str] = froz
         raise RolloutError(f"{source}: the key 'prefix' is missing, so it is not a plan")
     root = _prefix(plan["prefix"], f"{source}: prefix")
     state = State(root)
-    _read_subnets(_entries(plan, "subnets", source), state, f"{source}: subnets", known)
+    _read_subnets(_entries(plan, "subnets", source), state, f"{source}: subnets", tree or Tree("vlan_hex"))
     gone = _mapping(plan.get("retired"), f"{source}: retired")
     _known(gone, ("subnets", "hosts"), f"{source}: retired")
     for path, value in _entries(gone, "subnets", f"{source}: retired").items():
@@ -93,12 +95,12 @@ def _read_twins(ula: t.Mapping[t.Any, t.Any], state: State, where: str) -> None:
         raise RolloutError(f"{where}: {section}: {shown(extra)} has no place in the plan; take it out")
 
 
-def _read_subnets(entries: t.Mapping[t.Any, t.Any], state: State, where: str, known: set[str] | frozenset[str]) -> None:
+def _read_subnets(entries: t.Mapping[t.Any, t.Any], state: State, where: str, tree: Tree) -> None:
     """Read the subnets parent by parent: what lies in its parent, and overlaps no sibling, overlaps nobody."""
     paths, texts = list(entries), list(entries.values())
-    state.new = known.difference(entries)
-    if len(known) - len(state.new) < len(entries):
-        state.gone = sorted(_path(path, where) for path in entries.keys() - known)
+    state.new = {path for path in tree.order if path not in entries}
+    if len(tree.order) - len(state.new) < len(entries):
+        state.gone = sorted(_path(path, where) for path in entries.keys() - tree.paths)
     if set(map(type, paths)) == {str} == set(map(type, texts)):
         state.subnets = t.cast("dict[str, str]", entries)
     else:
@@ -106,7 +108,7 @@ def _read_subnets(entries: t.Mapping[t.Any, t.Any], state: State, where: str, kn
         texts = [str(text) if isinstance(text, str) else text for text in texts]
         state.subnets = dict(zip(paths, texts))
     families: dict[str, tuple[list[str], list[t.Any]]] = {}
-    if "/" in "".join(paths):
+    if tree.inner or any("/" in path for path in state.gone):
         for path, text in zip(paths, texts):
             family = families.setdefault(path.rpartition("/")[0], ([], []))
             family[0].append(path)

@@ -91,12 +91,13 @@ class Level:
 
 
 class Tree:
-    """All subnets: the top level, every path, and which of them have subnets of their own."""
+    """All subnets: the top level, every path in the order of the input, and which have subnets of their own."""
 
-    __slots__ = ("inner", "paths", "top", "vlan_numbers")
+    __slots__ = ("inner", "order", "paths", "top", "vlan_numbers")
 
     def __init__(self, vlan_numbers: str) -> None:
         self.vlan_numbers = vlan_numbers
+        self.order: list[str] = []
         self.paths: set[str] = set()
         self.inner: set[str] = set()
         self.top = Level("", "leftmost")
@@ -162,6 +163,7 @@ def _take_names(names: list[t.Any], level: Level, tree: Tree) -> None:
             _name(name, level)
     level.paths = [level.above + name for name in names] if level.above else names
     count = len(tree.paths) + len(names)
+    tree.order += level.paths
     tree.paths.update(level.paths)
     if len(tree.paths) != count:
         twice = next(name for index, name in enumerate(names) if name in names[:index])
