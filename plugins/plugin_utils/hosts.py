@@ -158,15 +158,15 @@ def _wishes(hosts: t.Mapping[t.Any, t.Any], leaves: t.Mapping[str, Prefix], stat
         name = text_value(key, "hosts", LONGEST_PATH)
         if not HOST.fullmatch(name):
             raise RolloutError(f"hosts: {shown(name)} is no host name, or host/service")
-        if type(spec) is not dict and not isinstance(spec, t.Mapping):
+        if not isinstance(spec, (dict, t.Mapping)):
             raise RolloutError(
                 f"hosts: {name}: {shown(spec)} is not a dictionary; write {{subnet, interface_id, ipv4}}"
             )
         if not spec.keys() <= KNOWN_KEYS:
-            option = next(option for option in spec if option not in KNOWN_KEYS)
-            raise RolloutError(f"hosts: {name}: {shown(option)} is not known here; a host has {', '.join(KEYS)}")
+            options = [option for option in spec if option not in KNOWN_KEYS]
+            raise RolloutError(f"hosts: {name}: {shown(options[0])} is not known here; a host has {', '.join(KEYS)}")
         subnet = spec.get("subnet")
-        place = places.get(subnet) if type(subnet) is str else None
+        place = places.get(subnet) if isinstance(subnet, str) else None
         if place is None:
             subnet = text_value(subnet, _variable("ipv6_subnet", name), LONGEST_PATH)
             if subnet not in leaves:
@@ -175,7 +175,7 @@ def _wishes(hosts: t.Mapping[t.Any, t.Any], leaves: t.Mapping[str, Prefix], stat
         policy = spec.get("interface_id")
         if policy is None:
             policy = DEFAULT_POLICY
-        elif type(policy) is not str or policy not in POLICIES:
+        elif not isinstance(policy, str) or policy not in POLICIES:
             policy = policy_or_literal(policy, _variable("ipv6_interface_id", name))
         yield _Wish(name, place, str(subnet), policy, spec)
 

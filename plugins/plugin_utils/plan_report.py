@@ -62,6 +62,11 @@ class Node:
         return prefix_text(self.first, self.length)
 
     @property
+    def outer(self) -> Node:
+        """What it lies in; the whole prefix lies in itself."""
+        return self if self.parent is None else self.parent
+
+    @property
     def depth(self) -> int:
         """How many blocks are around it."""
         return 0 if self.parent is None else self.parent.depth + 1
@@ -144,10 +149,10 @@ def read_report(plan: object, reserved: object = None) -> Report:
             node.ula = str(twins.get(node.path, ""))
     _place_hosts(_mapping(data.get("hosts"), "plan: hosts"), root, nodes)
     for node in reversed(nodes):
-        assert node.parent is not None
-        node.parent.subnets_below += node.subnets_below + (node.kind == SUBNET)
-        node.parent.retired_below += node.retired_below + (node.kind == RETIRED)
-        node.parent.hosts_below += node.hosts_below
+        outer = node.outer
+        outer.subnets_below += node.subnets_below + (node.kind == SUBNET)
+        outer.retired_below += node.retired_below + (node.kind == RETIRED)
+        outer.hosts_below += node.hosts_below
     for parent in (root, *nodes):
         _measure(parent)
     retired_hosts = len(_mapping(gone.get("hosts"), "plan: retired: hosts"))
@@ -223,10 +228,9 @@ def _nest(root: Node, nodes: list[Node]) -> None:
         if not around:
             what = "reserved" if node.kind == RESERVED else f"plan: {node.kind}: {node.path}"
             raise RolloutError(f"{what}: {node.prefix} is not inside {root.prefix}")
-        parent: Node | None = around[-1]
-        while parent is not None and parent.kind == RETIRED and node.kind != RETIRED:
-            parent = parent.parent
-        assert parent is not None
+        parent = around[-1]
+        while parent.kind == RETIRED and node.kind != RETIRED:
+            parent = parent.outer
         node.parent = parent
         parent.entries.append(node)
         if node.kind != RESERVED:
@@ -268,8 +272,7 @@ def _measure(parent: Node) -> None:
 
 def _why_no_more(node: Node) -> str:
     """Say what keeps a subnet from doubling once more than its headroom."""
-    parent = node.parent
-    assert parent is not None
+    parent = node.outer
     wanted = node.length - node.headroom - 1
     if wanted < parent.length:
         return f"it would be larger than {parent.path or 'the whole prefix'}"

@@ -18,8 +18,8 @@ TREE = [{"name": "web"}, {"name": "mail", "number": "25"}, {"name": "ams", "leng
 HOSTS = {"www1": {"subnet": "web", "interface_id": "::80"}, "pc": {"subnet": "ams/lan"}}
 
 
-def plan(prefix="2001:db8:1200::/48", previous=None, tree=TREE, ula_prefix=ULA, **options):
-    return subnet_plan(prefix, tree, previous, HOSTS, today="2026-01-31", ula_prefix=ula_prefix, **options)
+def plan(prefix="2001:db8:1200::/48", previous=None, ula_prefix=ULA, **options):
+    return subnet_plan(prefix, TREE, previous, HOSTS, today="2026-01-31", ula_prefix=ula_prefix, **options)
 
 
 def refusal(*args, **options):
