@@ -118,8 +118,8 @@ MUTANTS = (
         "a plan without a memory",
         "plan",
         "plugins/plugin_utils/plan.py",
-        "old = read_plan(previous, root, source)",
-        "old = read_plan(None, root, source)",
+        "old = read_plan(previous, source, tree)",
+        "old = read_plan(None, source, tree)",
         "See what it would change",
     ),
     Mutant(
