@@ -151,7 +151,7 @@ bench-plan: $(BENCH) $(LINK) ## what a plan costs, beside netaddr, pytricia and 
 	@$(STEP) "bench of the plan" $(BUILD)/venv-bench/bin/python benchmarks/plan.py
 
 .PHONY: fuzz
-fuzz: tools ## the property tests with 10,000 examples each (FUZZ_EXAMPLES= another number; about 10 minutes)
+fuzz: tools ## the property tests with 10,000 examples each (FUZZ_EXAMPLES= another number; 3 minutes)
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(STEP) "fuzz" python -m pytest $$(grep -rl FUZZ_EXAMPLES tests/unit) $(ARGS)
 
 # ---------------------------------------------------------------------------------------------------------- the rest

@@ -344,3 +344,9 @@ def test_neighbours_have_different_colours():
         order = list(itertools.islice(numbers(growth, 16), len(HUES)))
         assert len({hue_of(number, 16) for number in order}) == len(HUES)
     assert hue_of(0, 0) == 0
+
+
+def test_lists_stay_aligned_in_browsers_and_in_other_viewers():
+    svg = plan_map({"prefix": "2001:db8::/48", "subnets": {"a": "2001:db8::/64"}})
+    assert "white-space:pre" in svg  # what browsers know, which don't inherit xml:space
+    assert 'xml:space="preserve"' in svg
