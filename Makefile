@@ -152,7 +152,7 @@ bench-plan: $(BENCH) $(LINK) ## what a plan costs, beside netaddr, pytricia and 
 
 .PHONY: fuzz
 fuzz: tools ## the property tests with 10,000 examples each (FUZZ_EXAMPLES= another number; 3 minutes)
-	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(STEP) "fuzz" python -m pytest $$(grep -rl FUZZ_EXAMPLES tests/unit) $(ARGS)
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(STEP) "fuzz" python -m pytest $$(grep -rl --include='test_*.py' FUZZ_EXAMPLES tests/unit) $(ARGS)
 
 # ---------------------------------------------------------------------------------------------------------- the rest
 

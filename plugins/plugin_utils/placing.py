@@ -237,6 +237,11 @@ class Planner:
             raise RolloutError(
                 f"{what}: {pin} {prefix_text(first, length)}, and {blocker} is there; take another number"
             )
+        if room.unfit(first, length):
+            raise RolloutError(
+                f"{what}: {pin} {prefix_text(first, length)}, which holds reserved identifiers of its /64 (RFC 6164, "
+                "section 6); take another number"
+            )
         return first, length
 
     # ------------------------------------------------------------------------------------------ lengths

@@ -124,7 +124,11 @@ class Leaves(t.Mapping[str, Prefix]):
 
 def _refuse_special(root: Prefix) -> None:
     first, length = root
-    for start, size, why in ((0xFF << 120, 8, "multicast"), (0xFE80 << 112, 10, "link-local")):
+    for start, size, why in (
+        (0xFF << 120, 8, "multicast"),
+        (0xFE80 << 112, 10, "link-local"),
+        (0, 8, "in ::/8, where no network is: it has ::1 and the IPv4-mapped addresses"),
+    ):
         if inside(first, length, start, size):
             raise RolloutError(f"ipv6_prefix: '{prefix_text(*root)}' is {why}; write what your provider gave")
 

@@ -60,7 +60,8 @@ def _rules(scheme: _Scheme) -> str:
 
 
 STYLE = (
-    f"text{{font:11px {MONO};white-space:pre}}.prose{{font:12px {SANS}}}.big{{font:700 24px {MONO}}}.head{{font:700 13px {MONO}}}"
+    f"text{{font:11px {MONO};white-space:pre}}"
+    f".prose{{font:12px {SANS}}}.big{{font:700 24px {MONO}}}.head{{font:700 13px {MONO}}}"
     ".strong,.small,.name,.large{font-weight:700}.small{font-size:10px}.name{font-size:12px}.large{font-size:15px}"
     ".digit{font-size:10px;opacity:.7}.grid,.gone{fill:none}.field{fill:none;pointer-events:all}"
     ".solid{stroke-width:.75}text.on{fill:#fff}.halo{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}"

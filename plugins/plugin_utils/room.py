@@ -21,6 +21,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.blocks import aligned
 
 PATIENCE = 1024  # how many places inside larger taken blocks a walk looks at before it turns to the list of free blocks
 HASH_ATTEMPTS = 64
+LONGEST_LAN = 120  # what is longer is for a link: it has no room for anycast addresses of its own (RFC 2526)
 
 
 class Room:
@@ -64,6 +65,10 @@ class Room:
 
     def next(self, length: int, growth: str, name: str = "") -> int | None:
         """Take the next free block of a length and return its first address, or None where there is none."""
+        if length > LONGEST_LAN and self.length < 64:
+            first = self._in_a_64_of_its_own(length, growth, name)
+            if first is not None:
+                return first
         if growth == "hash":
             return self._by_name(length, name)
         key = (length, growth)
@@ -80,6 +85,17 @@ class Room:
             self._heaps[key] = self._free_blocks(length, growth)
         return self._from_heap(length, growth)
 
+    def _in_a_64_of_its_own(self, length: int, growth: str, name: str) -> int | None:
+        """Take the next free /64 for a link, and return a block in it (RFC 7381, section 2.6)."""
+        around = self.next(64, growth, name)
+        if around is None:
+            return None
+        self._blocks[64].discard(around >> 64)  # only the link is taken; it keeps other links out while there is room
+        first = Room(around, 64).next(length, growth, name)
+        if first is not None:
+            self.take(first, length)
+        return first
+
     def _by_name(self, length: int, name: str) -> int | None:
         bits = length - self.length
         for attempt in range(HASH_ATTEMPTS):
@@ -91,7 +107,7 @@ class Room:
 
     def unfit(self, first: int, length: int) -> bool:
         """Tell whether a block for a link holds reserved identifiers of its /64 (RFC 6164, section 6)."""
-        if length <= 120 or not 64 <= self.length <= 120:
+        if length <= LONGEST_LAN or self.length > LONGEST_LAN:
             return False
         low = first & LOW_64
         return low == 0 or low >> 7 == LOW_64 >> 7

@@ -111,7 +111,12 @@ def check(plan):
     places = {path: ipaddress.IPv6Network(text) for path, text in plan["subnets"].items()}
     for path, place in places.items():
         assert str(place) == plan["subnets"][path]
-        assert place.subnet_of(places.get(path.rpartition("/")[0], root))
+        outer = places.get(path.rpartition("/")[0], root)
+        assert place.subnet_of(outer)
+        if place.prefixlen > 120 >= outer.prefixlen:
+            low = int(place.network_address) & (1 << 64) - 1
+            assert low
+            assert low >> 7 != (1 << 57) - 1
     everything = list(places.items())
     everything += [
         (path.partition("@")[0], ipaddress.IPv6Network(entry["prefix"]))

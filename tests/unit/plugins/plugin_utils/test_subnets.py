@@ -146,6 +146,33 @@ def test_the_text_form():
     assert plan("web\nmail\n") == plan([{"name": "web"}, {"name": "mail"}])
 
 
+def test_links_lie_in_a_64_of_their_own():
+    tree = [{"name": "lan"}, {"name": "one", "length": 127}, {"name": "two", "length": 127}]
+    assert places(tree) == {
+        "lan": "2001:db8:1200::/64",
+        "two": "2001:db8:1200:4000:8000::/127",
+        "one": "2001:db8:1200:8000:8000::/127",
+    }
+    before = plan(tree)
+    assert places([*tree, {"name": "three", "length": 126}], before)["three"] == "2001:db8:1200:c000:8000::/126"
+
+
+def test_links_that_find_no_64_of_their_own_share_one():
+    tree = [{"name": "s", "length": 63, "subnets": [{"name": f"l{count}", "length": 127} for count in range(5)]}]
+    made = places(tree)
+    assert len({text.partition("/")[0] for path, text in made.items() if path != "s"}) == 5
+    assert not any(
+        text.split("/")[0].endswith("::") and text.count(":") < 6 for path, text in made.items() if path != "s"
+    )
+
+
+@pytest.mark.parametrize("number", ["0", "7fffffffffffffff", "7fffffffffffffc0"])
+def test_a_link_is_not_pinned_to_reserved_identifiers(number):
+    assert "holds reserved identifiers of its /64 (RFC 6164, section 6); take another number" in refusal(
+        [{"name": "links", "subnets": [{"name": "a", "length": 127, "number": number}]}]
+    )
+
+
 @pytest.mark.parametrize(
     ("subnet", "message"),
     [
