@@ -147,7 +147,7 @@ bench: lab bench-plan ## what a run that changes nothing costs, and what a plan 
 	@$(STEP) "bench" python benchmarks/bench.py -i $(INVENTORY) $(ARGS)
 
 .PHONY: bench-plan
-bench-plan: $(BENCH) $(LINK) ## what a plan costs, beside netaddr, pytricia and ansible.utils; no lab is needed (2 minutes)
+bench-plan: $(BENCH) $(LINK) ## what a plan costs, beside netaddr, pytricia and ansible.utils; no lab is needed (4 minutes)
 	@$(STEP) "bench of the plan" $(BUILD)/venv-bench/bin/python benchmarks/plan.py
 
 .PHONY: fuzz

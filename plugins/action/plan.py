@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 
 from ansible.plugins.action import ActionBase
 
@@ -14,6 +15,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import plan_file
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan import reserved_prefixes, subnet_plan
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_map import plan_map
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_read import read_plan
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_report import plan_report
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_table import plan_table
 
@@ -59,6 +61,7 @@ class ActionModule(ActionBase):
         before = plan_file.read_text(path)
         plan, text, svg, told = {}, None, None, {}
         picture = plan_file.map_path(args["map"], path)
+        drawn = plan_file.read_text(picture) if picture else None
         if args["state"] == "present":
             previous = None if before is None else plan_file.parse(before, path)
             today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
@@ -75,19 +78,22 @@ class ActionModule(ActionBase):
                 source=path,
                 **site,
             )
+            read_plan(plan, path)  # what is written is read again by the next run: it must be right by the same rules
             text = plan_file.render(plan)
             told = self._tell(plan, previous, reserved_prefixes(plan, args["subnets"], **site), args["show"])
             svg = plan_map(plan, told["reserved"]) if picture else None
         changes = [(path, before, text)]
         if picture:
-            changes.append((picture, plan_file.read_text(picture), svg))
+            changes.append((picture, drawn, svg))
         for where, old, new in changes:
             if old != new and not self._task.check_mode:
                 if new is None:
-                    files.remove(where)
+                    files.remove(os.path.realpath(where))
                 else:
                     plan_file.save(where, new)
-        told.update(changed=any(old != new for _where, old, new in changes), path=path, map=picture, plan=plan)
+        told.update(
+            changed=any(old != new for _where, old, new in changes), path=path, map=picture if svg else "", plan=plan
+        )
         if before != text and self._task.diff:
             told["diff"] = {
                 "before": before or "",
@@ -95,6 +101,8 @@ class ActionModule(ActionBase):
                 "before_header": path,
                 "after_header": path,
             }
+        elif drawn != svg and self._task.diff:
+            told["diff"] = {"prepared": f"The map {picture} is {'drawn' if svg else 'removed'}.\n"}
         return told
 
     def _tell(self, plan, previous, reserved, show):
@@ -110,8 +118,13 @@ class ActionModule(ActionBase):
             told["renumbered"] = {"from": previous["prefix"], "to": plan["prefix"]}
             self._display.warning(
                 f"ipv6.rollout.plan: ipv6_prefix was {previous['prefix']} and is {plan['prefix']}; every subnet "
-                "keeps its "
-                "number and every host its interface identifier"
+                "keeps its number and every host its interface identifier"
+            )
+        before_ula, after_ula = ((side or {}).get("ula") or {} for side in (previous, plan))
+        if before_ula and after_ula and before_ula["prefix"] != after_ula["prefix"]:
+            self._display.warning(
+                f"ipv6.rollout.plan: ipv6_ula_prefix was {before_ula['prefix']} and is {after_ula['prefix']}; every "
+                "twin moves there"
             )
         if show:
             self._display.display("\n" + "\n".join(plan_table(plan, reserved)))

@@ -130,6 +130,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import plan, plan_file
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_read import is_date
 
 
 def subnet_plan(  # pylint: disable=too-many-arguments
@@ -150,6 +151,12 @@ def subnet_plan(  # pylint: disable=too-many-arguments
     if today is None:
         today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     try:
+        if not is_date(str(today)):
+            raise RolloutError(f"today: {shown(today)} is not a date such as '2026-01-31'")
+        if not isinstance(purge, bool):
+            raise RolloutError(
+                f"purge: {shown(purge)} is neither true nor false; write it without quotes, or add '| bool'"
+            )
         if output not in ("data", "text"):
             raise RolloutError(f"output: {shown(output)} is not known; write data or text")
         found = plan.subnet_plan(
@@ -158,12 +165,12 @@ def subnet_plan(  # pylint: disable=too-many-arguments
             plan_file.parse(previous, "previous") if isinstance(previous, str) else previous,
             hosts,
             today=str(today),
-            purge=bool(purge),
+            purge=purge,
             growth=growth,
             reserved=reserved,
             vlan_numbers=vlan_numbers,
             ula_prefix=ula_prefix,
-            seed=str(seed),
+            seed="" if seed is None else str(seed),
         )
         return found if output == "data" else plan_file.render(found)
     except RolloutError as error:

@@ -12,5 +12,8 @@ class RolloutError(Exception):
 
 def shown(value: object, limit: int = 80) -> str:
     """Return a value as it is put into a message: quoted, on one line, and cut when it is long."""
-    text = repr(str(value)) if isinstance(value, str) else repr(value)
+    try:
+        text = repr(str(value)) if isinstance(value, str) else repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        text = f"a {type(value).__name__} that is too long to show"
     return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"

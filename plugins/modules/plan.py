@@ -88,6 +88,7 @@ options:
       - Where to write the plan as a picture (SVG). A relative path starts beside the plan. V(.svg) alone is the name of
         the plan with that ending.
       - When empty, a map beside the plan, with the plan's name and C(.svg), is kept up to date where there is one.
+      - A file that is there and is no map of a plan is refused, and never touched.
     type: raw
     default: ""
   show:
@@ -101,7 +102,8 @@ options:
     type: bool
     default: false
   state:
-    description: Whether there is a plan. V(absent) removes the file, and with it the memory of every place.
+    description:
+      - Whether there is a plan. V(absent) removes the file, and with it the memory of every place, and the map.
     type: str
     choices: [present, absent]
     default: present

@@ -16,6 +16,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import (
     interface_id,
     ipv6_text,
     prefix_text,
+    reserved,
     text_value,
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.identifiers import (
@@ -35,6 +36,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import (
     inside,
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.services import KNOWN
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.subnets import VARIABLE
 
 KEYS = ("subnet", "interface_id", "ipv4", "service")
 # A whole specification, as host_spec returns it, will do as well; what is not about addresses is left alone.
@@ -125,14 +127,12 @@ def _service(wish: _Wish) -> object:
     said = wish.spec.get("service")
     if said is None or said == "":
         said = wish.name.partition("/")[2]
-    if said in KNOWN:
-        return KNOWN[said][0]
-    if said or not wish.spec.get("services"):
-        return said
-    first = wish.spec["services"][0]
-    if not isinstance(first, t.Mapping):
-        return KNOWN[first][0] if first in KNOWN else first
-    return first.get("port") or KNOWN.get(str(first.get("name")), (None,))[0]
+    services = wish.spec.get("services")
+    if not said and isinstance(services, (list, tuple)) and services:
+        said = services[0]
+        if isinstance(said, t.Mapping):
+            said = said.get("port") or said.get("name")
+    return KNOWN[said][0] if isinstance(said, str) and said in KNOWN else said
 
 
 def _take(name: str, address: int, placed: dict[str, int], taken: dict[int, str]) -> None:
@@ -195,6 +195,12 @@ def _no_leaf(subnet: str, leaves: t.Mapping[str, Prefix], state: State) -> str:
 
 def _unmoved(wish: _Wish, address: int) -> None:
     """Refuse what would move a host that has an address; policies only ever choose the first one."""
+    why = reserved(address, wish.place[1])
+    if why:
+        raise RolloutError(
+            f"{VARIABLE}: {wish.subnet}: length: as a /{wish.place[1]}, it makes the address of {wish.name}, "
+            f"{ipv6_text(address)}, {why}; keep the length, or move the host first"
+        )
     if not inside(address, 128, *wish.place):
         raise RolloutError(
             f"{_variable('ipv6_subnet', wish.name)}: {wish.subnet} is {prefix_text(*wish.place)}, but the plan has "
@@ -215,7 +221,9 @@ def _literal(wish: _Wish) -> int:
 def _back(wish: _Wish, retired: Retired) -> int | None:
     """Return the retired address of a name that comes back, where it still goes with what the user writes."""
     address = retired.hosts[wish.name][0]
-    if not inside(address, 128, *wish.place) or (wish.policy not in POLICIES and _literal(wish) != address):
+    if not inside(address, 128, *wish.place) or reserved(address, wish.place[1]):
+        return None
+    if wish.policy not in POLICIES and _literal(wish) != address:
         return None
     del retired.hosts[wish.name]
     return address

@@ -84,8 +84,7 @@ def service_number(service: object, what: str) -> int:
     if not (digits.isascii() and digits.isdigit() and 1 <= len(digits) <= 4 and digits[0] != "0"):
         raise RolloutError(
             f"{what}: {shown(service)} is no number of a service for an identifier; one to four decimal digits, "
-            "such as "
-            "25, fit into a group of an address"
+            "such as 25, fit into a group of an address"
         )
     return int(digits, 16)
 

@@ -39,28 +39,35 @@ class Planner:
 
     def place_all(self) -> None:
         """Place every subnet of the tree."""
-        self._level(self.tree.top, self.state.root, list(self.retired.subnets))
+        self._level(self.tree.top, self.state.root, list(self.retired.subnets), [])
 
-    def _level(self, level: Level, place: Prefix, near: t.Sequence[str]) -> None:
-        """Place the subnets of one parent, then theirs. ``near`` are the retired entries that lie in the parent."""
+    def _level(self, level: Level, place: Prefix, near: t.Sequence[str], withheld: list[Prefix]) -> None:
+        """Place the subnets of one parent, then theirs.
+
+        :param near: the retired entries that lie in the parent
+        :param withheld: what is reserved in it, by those above it
+        """
         near = [key for key in near if key in self.retired.subnets]
-        if not near and self._place_alike(level, place):
+        withheld = withheld + level.reserved_blocks(place)
+        if not near and not withheld and self._place_alike(level, place):
             return
-        places = self._places(level, place, near)
+        places = self._places(level, place, near, withheld)
         below = _split(near, self.retired, places) if near else {}
         subnets = self.state.subnets
         for path, (first, length) in sorted(places.items(), key=lambda item: item[1]):
             subnets[path] = prefix_text(first, length)
             subnet = level.marked.get(path)
             if subnet is not None and subnet.subnets is not None:
-                self._level(subnet.subnets, (first, length), below.get(path, ()))
+                # Who is pinned into what is reserved may give all of it out.
+                kept_back = [block for block in withheld if block[1] > length and inside(*block, first, length)]
+                self._level(subnet.subnets, (first, length), below.get(path, ()), kept_back)
 
     # ------------------------------------------------------------------------------------------ all alike
 
     def _place_alike(self, level: Level, place: Prefix) -> bool:
         """Place a level at once where all of it is alike; return False, with nothing done, where it is not."""
         growth, bits = level.growth, LEAF - place[1]
-        if level.marked or level.reserved or growth == "hash" or bits < 0:
+        if level.marked or growth == "hash" or bits < 0:
             return False
         column = self.old.columns.get(level.above[:-1], Column([], [], [], set(), LEAF))
         new = [path for path in level.paths if path in self.old.new]
@@ -77,7 +84,7 @@ class Planner:
 
     # ------------------------------------------------------------------------------------------ one by one
 
-    def _places(self, level: Level, place: Prefix, near: t.Sequence[str]) -> dict[str, Prefix]:
+    def _places(self, level: Level, place: Prefix, near: t.Sequence[str], withheld: list[Prefix]) -> dict[str, Prefix]:
         """Return the place of each subnet of a level."""
         places: dict[str, Prefix] = {}
         new = []
@@ -94,7 +101,6 @@ class Planner:
         for key in near:
             if key in self.retired.subnets:
                 room.take(*self.retired.subnets[key][0])
-        withheld = level.reserved_blocks(place)
         for path, kept in places.items():
             subnet = level.marked.get(path)
             if subnet is not None:
@@ -222,7 +228,7 @@ class Planner:
                     f"{what}: prefix: {prefix_text(*subnet.place)} is not inside {prefix_text(*parent)}; write one "
                     "that is, or a 'number', which goes along when the prefix changes"
                 )
-            pin = "prefix:"
+            pin = f"prefix: {prefix_text(*subnet.place)}"
         else:
             number = t.cast(int, subnet.number)
             if number >> (length - parent[1]):
@@ -231,16 +237,13 @@ class Planner:
                     f"number '{(1 << (length - parent[1])) - 1:x}'"
                 )
             first = parent[0] + (number << (128 - length))
-            pin = f"{subnet.number_text} is"
+            pin = f"{subnet.number_text} is {prefix_text(first, length)}, which"
         if not room.free(first, length):
             blocker = self._blocker(first, length, places)
-            raise RolloutError(
-                f"{what}: {pin} {prefix_text(first, length)}, and {blocker} is there; take another number"
-            )
+            raise RolloutError(f"{what}: {pin} overlaps {blocker}; take another one")
         if room.unfit(first, length):
             raise RolloutError(
-                f"{what}: {pin} {prefix_text(first, length)}, which holds reserved identifiers of its /64 (RFC 6164, "
-                "section 6); take another number"
+                f"{what}: {pin} holds reserved identifiers of its /64 (RFC 6164, section 6); take another one"
             )
         return first, length
 
@@ -301,12 +304,11 @@ class Planner:
     def _full(self, level: Level, place: Prefix, path: str, length: int, withheld: list[Prefix]) -> t.NoReturn:
         name = level.above[:-1] or "ipv6_prefix"
         waiting = sum(inside(*kept, *place) for kept, _since in self.retired.subnets.values())
-        ways = ["give it a longer 'length'"]
+        ways = ["reserve less"] if withheld else []
+        ways.append("give it a longer 'length'")
         ways.append(f"give {name} a shorter one" if level.above else "use a shorter ipv6_prefix")
         if waiting:
             ways.append(f"purge what is retired ({waiting} in here)")
-        if withheld:
-            ways.append("reserve less")
         raise RolloutError(
             f"{VARIABLE}: {path}: {name} ({prefix_text(*place)}) has no free /{length} left; {', or '.join(ways)}"
         )

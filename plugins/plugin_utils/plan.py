@@ -61,16 +61,18 @@ def subnet_plan(
     :param seed: a secret for ``stable`` identifiers
     :param source: what messages call the previous plan
     """
+    if prefix == "":
+        raise RolloutError("ipv6_prefix: it is not set; write what your provider gave, such as '2001:db8:1200::/48'")
     root = ipv6_prefix(prefix, "ipv6_prefix", SHORTEST, LONGEST)
     _refuse_special(root)
-    ula = None if ula_prefix is None or ula_prefix == "" else read_ula_prefix(ula_prefix)
+    ula = None if ula_prefix is None or ula_prefix == "" else read_ula_prefix(ula_prefix, root)
     tree = read_tree(subnets, growth, reserved, vlan_numbers)
-    old = _previous(previous, root, ula, source, tree)
+    old = _previous(previous, root, ula, source, tree, purge)
     state = State(root)
     retired = Retired(old.retired_subnets, old.retired_hosts, today)
     wanted = hosts if isinstance(hosts, t.Mapping) else {}
     if purge:
-        retired.forget(tree.paths, wanted)
+        retired.forget(old.new, wanted.keys() - old.hosts.keys())
     for path in old.gone:
         retired.add_subnet(path, old.place(path))
     Planner(old, state, retired, tree).place_all()
@@ -133,7 +135,7 @@ def _refuse_special(root: Prefix) -> None:
             raise RolloutError(f"ipv6_prefix: '{prefix_text(*root)}' is {why}; write what your provider gave")
 
 
-def _previous(previous: object, root: Prefix, ula: Prefix | None, source: str, tree: Tree) -> State:
+def _previous(previous: object, root: Prefix, ula: Prefix | None, source: str, tree: Tree, purge: bool) -> State:
     """Return the previous plan, moved to this prefix where it is for another one."""
     old = read_plan(previous, source, tree)
     if old is None:
@@ -141,12 +143,12 @@ def _previous(previous: object, root: Prefix, ula: Prefix | None, source: str, t
         old.new = tree.paths
     if old.root == root:
         return old
-    moved = read_plan(moved_plan(old, root), source, tree) or State(root)
+    moved = read_plan(moved_plan(old, root, purge), source, tree) or State(root)
     if old.ula is not None and old.ula == ula and twins(old, ula)["subnets"] != twins(moved, ula)["subnets"]:
         raise RolloutError(
             f"ipv6_prefix: {prefix_text(*root)} overlaps {prefix_text(*old.root)} but begins elsewhere, so the "
-            "addresses "
-            f"in {prefix_text(*ula)} would move; take ipv6_ula_prefix out, or give it another value, in the same change"
+            f"addresses in {prefix_text(*ula)} would move; take ipv6_ula_prefix out, or give it another value, in the "
+            "same change"
         )
     return moved
 

@@ -94,10 +94,6 @@ class Retired:
         self.hosts[name] = (address, self._today)
         self._fresh_hosts.add(name)
 
-    def paths(self) -> list[str]:
-        """Return the names of the retired subnets."""
-        return list(self.subnets)
-
     def forget(self, subnets: t.Container[str], hosts: t.Container[str]) -> None:
         """Forget what was retired before this run, but for these names, which may be coming back."""
         keep = self._fresh_subnets

@@ -27,6 +27,9 @@ HEADER = """\
 # Kept by ipv6.rollout.plan; nothing that has a place here ever moves.
 """
 
+MAP_MARK = b'id="plan-title"'  # how a map of ours is known, near its beginning
+MAP_HEAD = 1000
+
 # YAML reads these without quotes as text. A word such as no or off is something else to it, and so is 1:20.
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII)
 _PLAIN_LINES = re.compile(rf"(?:{_PLAIN_KEY.pattern}\n)*", re.ASCII)
@@ -60,16 +63,29 @@ def map_path(explicit: object, plan: str) -> str:
     """Return the path of the map: what the user set, else the plan's with ``.svg`` where there is one; or nothing.
 
     A map that is there is kept up to date; one that nobody asked for is not made. ``.svg`` alone asks for one that has
-    the plan's name.
+    the plan's name. What is there and is no map of a plan is never touched.
     """
     beside = f"{os.path.splitext(plan)[0]}.svg"
-    if explicit == ".svg":
-        return beside
-    if explicit is not None and explicit != "":
-        if not isinstance(explicit, (str, os.PathLike)):
-            raise RolloutError(f"ipv6_plan_map: {shown(explicit)} is not a path; write one in quotes")
-        return os.path.abspath(os.path.join(os.path.dirname(plan), os.path.expanduser(os.fspath(explicit))))
-    return beside if os.path.exists(beside) else ""
+    if explicit is None or explicit == "":
+        return beside if _is_map(beside) else ""
+    if not isinstance(explicit, (str, os.PathLike)):
+        raise RolloutError(f"ipv6_plan_map: {shown(explicit)} is not a path; write one in quotes")
+    path = beside
+    if explicit != ".svg":
+        path = os.path.abspath(os.path.join(os.path.dirname(plan), os.path.expanduser(os.fspath(explicit))))
+    if os.path.exists(path) and not _is_map(path):
+        raise RolloutError(f"ipv6_plan_map: {path} is there and is no map of a plan; choose another name")
+    if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+        raise RolloutError(f"ipv6_plan_map: {path}: its folder is not there; make the folder first")
+    return path
+
+
+def _is_map(path: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return MAP_MARK in stream.read(MAP_HEAD)
+    except OSError:
+        return False
 
 
 def _folder(sources: object) -> str | None:
@@ -112,6 +128,8 @@ def parse(text: str, source: str) -> dict[str, t.Any] | None:
         raise RolloutError(f"{source}: {where}it is not YAML: {getattr(error, 'problem', None) or error}") from error
     except RolloutError as error:
         raise RolloutError(f"{source}: {error}; take one of the two lines out") from error
+    except RecursionError as error:
+        raise RolloutError(f"{source}: it is nested too deeply to be a plan") from error
     if data is None or data == "":
         return None
     if not isinstance(data, dict):

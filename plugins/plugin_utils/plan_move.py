@@ -13,16 +13,20 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import Pref
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import Plan, State, inside
 
 
-def moved_plan(old: State, root: Prefix) -> Plan:
+def moved_plan(old: State, root: Prefix, purge: bool = False) -> Plan:
     """Return a plan moved into another prefix.
 
+    :param purge: whether to forget what is retired and has no place there
     :raises RolloutError: naming the first entry that has no place there
     """
     nested = inside(*old.root, *root) or inside(*root, *old.root)
     shift = 0 if nested else root[0] - old.root[0]
 
+    def fits(first: int, length: int) -> bool:
+        return inside(first + shift, length, *root)
+
     def moved(first: int, length: int, what: str) -> int:
-        if not inside(first + shift, length, *root):
+        if not fits(first, length):
             raise RolloutError(
                 f"ipv6_prefix: {prefix_text(*root)} has no place for {what}; use a shorter prefix, or put "
                 f"{prefix_text(*old.root)} back, take it out first, and purge the plan"
@@ -33,26 +37,20 @@ def moved_plan(old: State, root: Prefix) -> Plan:
     for path, text in old.subnets.items():
         first, length = old.place(path)
         subnets[path] = prefix_text(moved(first, length, f"{path} ({text})"), length)
+    hosts = {name: ipv6_text(moved(address, 128, name)) for name, address in old.hosts.items()}
+    gone_subnets = {}
+    for path, ((first, length), since) in old.retired_subnets.items():
+        if fits(first, length) or not purge:
+            place = moved(first, length, f"{path} ({prefix_text(first, length)}, retired since {since})")
+            gone_subnets[path] = {"prefix": prefix_text(place, length), "since": since}
+    gone_hosts = {}
+    for name, (address, since) in old.retired_hosts.items():
+        if fits(address, 128) or not purge:
+            place = moved(address, 128, f"{name} ({ipv6_text(address)}, retired since {since})")
+            gone_hosts[name] = {"address": ipv6_text(place), "since": since}
     return {
         "prefix": prefix_text(*root),
         "subnets": subnets,
-        "hosts": {
-            name: ipv6_text(moved(address, 128, f"{name} ({ipv6_text(address)})"))
-            for name, address in old.hosts.items()
-        },
-        "retired": {
-            "subnets": {
-                path: {
-                    "prefix": prefix_text(
-                        moved(first, length, f"{path} ({prefix_text(first, length)}, retired)"), length
-                    ),
-                    "since": since,
-                }
-                for path, ((first, length), since) in old.retired_subnets.items()
-            },
-            "hosts": {
-                name: {"address": ipv6_text(moved(address, 128, f"{name} (retired)")), "since": since}
-                for name, (address, since) in old.retired_hosts.items()
-            },
-        },
+        "hosts": hosts,
+        "retired": {"subnets": gone_subnets, "hosts": gone_hosts},
     }

@@ -22,7 +22,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import (
     reserved,
     text_value,
 )
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.blocks import block_numbers
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.blocks import block_numbers, first_overlap
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import (
     HOST,
     LONGEST_PATH,
@@ -34,10 +34,21 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import (
     inside,
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.subnets import Tree
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.twins import twins
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.twins import read_ula_prefix, twins
 
 KEYS = ("prefix", "subnets", "hosts", "ula", "retired")
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+RETIRED_BEFORE = re.compile(r"\d{4}-\d{2}-\d{2}(\.\d{1,6})?", re.ASCII)
+
+
+def is_date(value: object) -> bool:
+    """Tell whether a value is a date such as ``2026-01-31``, as text."""
+    if not isinstance(value, str) or len(value) != len("2026-01-31"):
+        return False
+    try:
+        datetime.date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def read_plan(plan: object, source: str, tree: Tree | None = None) -> State | None:
@@ -62,7 +73,7 @@ def read_plan(plan: object, source: str, tree: Tree | None = None) -> State | No
     gone = _mapping(plan.get("retired"), f"{source}: retired")
     _known(gone, ("subnets", "hosts"), f"{source}: retired")
     for path, value in _entries(gone, "subnets", f"{source}: retired").items():
-        where = f"{source}: retired: subnets: {_path(path, f'{source}: retired: subnets')}"
+        where = f"{source}: retired: subnets: {_retired_name(path, PATH, f'{source}: retired: subnets')}"
         text, since = _retired(value, "prefix", where)
         place = _prefix(text, where)
         if not inside(*place, *root):
@@ -71,7 +82,7 @@ def read_plan(plan: object, source: str, tree: Tree | None = None) -> State | No
     if state.retired_subnets:
         _check_retired(state, source)
     _read_hosts(plan, gone, state, source)
-    if plan.get("ula") is not None:
+    if plan.get("ula"):
         _read_twins(_mapping(plan["ula"], f"{source}: ula"), state, f"{source}: ula")
     return state
 
@@ -79,20 +90,18 @@ def read_plan(plan: object, source: str, tree: Tree | None = None) -> State | No
 def _read_twins(ula: t.Mapping[t.Any, t.Any], state: State, where: str) -> None:
     """Check that the ULA side has the same subnets and hosts, each with the same number and identifier."""
     _known(ula, ("prefix", "subnets", "hosts"), where)
-    state.ula = _prefix(ula.get("prefix"), f"{where}: prefix")
+    state.ula = read_ula_prefix(_canonical(ula.get("prefix"), f"{where}: prefix"), state.root, f"{where}: prefix")
     wanted = twins(state, state.ula, f"{where}: prefix")
     for section in ("subnets", "hosts"):
         found = _entries(ula, section, where)
         if found == wanted[section]:
             continue
-        for name, text in wanted[section].items():
-            if found.get(name) != text:
+        for name, text in wanted[section].items():  # who left the plan takes its twin along, and who came has none yet
+            if found.get(name, text) != text:
                 raise RolloutError(
-                    f"{where}: {section}: {name}: {shown(found.get(name))} is not the twin of its place in the plan, "
-                    f"{text}; write that, or take the whole of 'ula' out to have it made again"
+                    f"{where}: {section}: {name}: {shown(found[name])} is not the twin of its place in the plan, "
+                    f"{text}; write that, or take the line out to have it made again"
                 )
-        extra = next(name for name in found if name not in wanted[section])
-        raise RolloutError(f"{where}: {section}: {shown(extra)} has no place in the plan; take it out")
 
 
 def _read_subnets(entries: t.Mapping[t.Any, t.Any], state: State, where: str, tree: Tree) -> None:
@@ -146,19 +155,16 @@ def _column(paths: list[str], texts: list[t.Any], parent: Prefix) -> Column | No
 
 def _read_one_by_one(paths: list[str], texts: list[t.Any], parent: str, state: State, where: str) -> None:
     outer = state.place(parent)
-    places = []
     for path, text in zip(paths, texts):
-        place = _prefix(text, f"{where}: {path}")
-        if not inside(*place, *outer):
+        if not inside(*_prefix(text, f"{where}: {path}"), *outer):
             raise RolloutError(
                 f"{where}: {path}: {text} is not inside "
                 + (f"{parent} ({prefix_text(*outer)})" if parent else prefix_text(*outer))
             )
-        places.append((place, path))
-    places.sort()
-    for (other, before), (place, path) in zip(places, places[1:]):
-        if inside(*place, *other):
-            raise RolloutError(f"{where}: {path}: {prefix_text(*place)} overlaps {before} ({prefix_text(*other)})")
+    overlap = first_overlap(texts)
+    if overlap is not None:
+        wider, longer = overlap
+        raise RolloutError(f"{where}: {paths[longer]}: {texts[longer]} overlaps {paths[wider]} ({texts[wider]})")
 
 
 def _read_hosts(plan: t.Mapping[t.Any, t.Any], gone: t.Mapping[t.Any, t.Any], state: State, source: str) -> None:
@@ -181,7 +187,7 @@ def _read_hosts(plan: t.Mapping[t.Any, t.Any], gone: t.Mapping[t.Any, t.Any], st
         if why:
             raise RolloutError(f"{where}: {ipv6_text(address)} is {why}")
     for name, value in _entries(gone, "hosts", f"{source}: retired").items():
-        where = f"{source}: retired: hosts: {_host(name, f'{source}: retired: hosts')}"
+        where = f"{source}: retired: hosts: {_retired_name(name, HOST, f'{source}: retired: hosts')}"
         text, since = _retired(value, "address", where)
         address = _address(text, where)
         if address in owners:
@@ -238,15 +244,24 @@ def _entries(plan: t.Mapping[t.Any, t.Any], key: str, where: str) -> t.Mapping[t
 
 def _path(value: object, where: str) -> str:
     text = text_value(value, where, LONGEST_PATH)
-    if not PATH.fullmatch(text.partition(MARK)[0]):
+    if not PATH.fullmatch(text):
         raise RolloutError(f"{where}: {shown(text)} is no path of subnet names")
     return text
 
 
 def _host(value: object, where: str) -> str:
     text = text_value(value, where, LONGEST_PATH)
-    if not HOST.fullmatch(text.partition(MARK)[0]):
+    if not HOST.fullmatch(text):
         raise RolloutError(f"{where}: {shown(text)} is no host name, or host/service")
+    return text
+
+
+def _retired_name(value: object, pattern: re.Pattern[str], where: str) -> str:
+    """Read the name of what left, which carries a date where it left more than once."""
+    text = text_value(value, where, LONGEST_PATH)
+    name, mark, date = text.partition(MARK)
+    if not pattern.fullmatch(name) or (mark and not RETIRED_BEFORE.fullmatch(date)):
+        raise RolloutError(f"{where}: {shown(text)} is no name of what left; write the name that it had")
     return text
 
 
@@ -256,6 +271,10 @@ def _prefix(value: object, where: str) -> Prefix:
     if text != value:
         raise RolloutError(f"{where}: {shown(value)} is not canonical (RFC 5952); write {text}")
     return place
+
+
+def _canonical(value: object, where: str) -> str:
+    return prefix_text(*_prefix(value, where))
 
 
 def _address(value: object, where: str) -> int:
@@ -271,6 +290,6 @@ def _retired(value: object, key: str, where: str) -> tuple[object, Since]:
     since = entry.get("since")
     if isinstance(since, datetime.date):
         since = since.isoformat()[:10]
-    if not isinstance(since, str) or not DATE.fullmatch(since):
+    if not is_date(since):
         raise RolloutError(f"{where}: since: {shown(since)} is not a date such as '2026-01-31'")
     return entry.get(key), str(since)

@@ -9,6 +9,7 @@ object only for each subnet that says more. Names are checked all at once, and o
 
 from __future__ import annotations
 
+import collections
 import operator
 import re
 import typing as t
@@ -82,8 +83,7 @@ class Level:
             if length < parent[1] or high >> (length - parent[1]):
                 raise RolloutError(
                     f"{where}: '{text}' counts in blocks of a /{length}, and {prefix_text(*parent)} has no such "
-                    "number; "
-                    "write a smaller number, or one with its own length, such as '3/68'"
+                    "number; write a smaller number, or one with its own length, such as '3/68'"
                 )
             shift = 128 - length
             found.extend(aligned_blocks(parent[0] + (low << shift), parent[0] + ((high + 1) << shift)))
@@ -136,7 +136,11 @@ def _read_level(subnets: object, level: Level, depth: int, tree: Tree) -> None:
     if subnets is None:
         return
     if not isinstance(subnets, (list, tuple)):
-        raise RolloutError(f"{where}: {shown(subnets)} is not a list; write a list of '- name: ...'")
+        raise RolloutError(
+            f"{where}: {shown(subnets)} is not a list; write a list of '- name: ...', or a text with a line for each"
+            if isinstance(subnets, str)
+            else f"{where}: {shown(subnets)} is not a list; write a list of '- name: ...'"
+        )
     if depth > DEEPEST:
         raise RolloutError(f"{where}: the tree is deeper than {DEEPEST} levels")
     if not all(issubclass(kind, t.Mapping) for kind in set(map(type, subnets))):
@@ -166,7 +170,7 @@ def _take_names(names: list[t.Any], level: Level, tree: Tree) -> None:
     tree.order += level.paths
     tree.paths.update(level.paths)
     if len(tree.paths) != count:
-        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        twice = next(path for path, times in collections.Counter(level.paths).items() if times > 1)
         raise RolloutError(f"{_where(level)}: {shown(twice)} is there twice; give each subnet a name of its own")
 
 
@@ -179,8 +183,7 @@ def _name(value: object, level: Level) -> str:
     if not NAME.fullmatch(name):
         raise RolloutError(
             f"{_where(level)}: name: {shown(name)} is no name for a subnet; letters, digits, '.', '_' and '-' "
-            "make one, "
-            "63 at most, and it starts with a letter or a digit"
+            "make one, 63 at most, and it starts with a letter or a digit"
         )
     return name
 
@@ -240,8 +243,8 @@ def _read_pin(item: t.Mapping[t.Any, t.Any], subnet: Subnet, where: str, tree: T
 
 def _vlan(value: object, what: str, word: str) -> tuple[int, str]:
     """Return the number of a VLAN, and how messages call it. A VLAN id is 1 to 4094 (IEEE 802.1Q)."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    text = str(value) if whole else text_value(value, what)
+    small = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10000
+    text = str(value) if small else text_value(value, what) if isinstance(value, str) else ""
     if not VLAN.fullmatch(text) or int(text) > 4094:
         raise RolloutError(f"{what}: {shown(value)} is not a VLAN; it is a decimal number between 1 and 4094")
     number = int(text, 16 if word == "vlan_decimal" else 10)
@@ -249,14 +252,13 @@ def _vlan(value: object, what: str, word: str) -> tuple[int, str]:
 
 
 def _length(value: object, what: str) -> int:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if whole or (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 4):
-        length = int(str(value))
-    else:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 4:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
         raise RolloutError(f"{what}: {shown(value)} is not a prefix length such as 64")
-    if not 1 <= length <= 128:
-        raise RolloutError(f"{what}: {length} is not a prefix length; it must be between 1 and 128")
-    return length
+    if not 1 <= value <= 128:
+        raise RolloutError(f"{what}: {shown(value)} is not a prefix length; it must be between 1 and 128")
+    return int(value)
 
 
 def _growth(value: object, what: str) -> str:
@@ -326,6 +328,8 @@ def _from_text(text: str) -> list[dict[str, t.Any]] | _Names:
             key, sign, value = word.partition("=")
             if not sign or key in ("name", "subnets"):
                 raise RolloutError(f"{VARIABLE}: line {count}: {shown(word)} is not known here; write key=value")
+            if key in entry:
+                raise RolloutError(f"{VARIABLE}: line {count}: {shown(key)} is there twice; keep one of them")
             entry[key] = value.split(",") if key == "reserved" else value
         by_path[path] = entry
         (by_path[above].setdefault("subnets", []) if above else top).append(entry)

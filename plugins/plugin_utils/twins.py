@@ -17,12 +17,17 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.blocks import block_t
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import State, host_texts, inside
 
 VARIABLE = "ipv6_ula_prefix"
-UNIQUE_LOCAL: Prefix = (0xFC << 120, 7)
+UNIQUE_LOCAL: Prefix = (0xFD << 120, 8)  # fc00::/8, the other half of fc00::/7, has no rule yet
+SHORTEST = 16
 
 
-def read_ula_prefix(value: object, what: str = VARIABLE) -> Prefix:
-    """Read a unique local prefix (RFC 4193)."""
-    place = ipv6_prefix(value, what)
+def read_ula_prefix(value: object, root: Prefix, what: str = VARIABLE) -> Prefix:
+    """Read a unique local prefix (RFC 4193), for the twins of what is in another prefix."""
+    place = ipv6_prefix(value, what, SHORTEST)
+    if inside(*place, *root) or inside(*root, *place):
+        raise RolloutError(
+            f"{what}: {shown(value)} overlaps ipv6_prefix, {prefix_text(*root)}; the twins need a prefix of their own"
+        )
     if not inside(*place, *UNIQUE_LOCAL):
         raise RolloutError(
             f"{what}: {shown(value)} is not a unique local prefix (RFC 4193); it begins with fd, such as "
@@ -34,14 +39,11 @@ def read_ula_prefix(value: object, what: str = VARIABLE) -> Prefix:
 def twins(state: State, ula: Prefix, what: str = VARIABLE) -> dict[str, t.Any]:
     """Return ``{prefix, subnets, hosts}``: the twin of every place, in the order of the plan.
 
-    :raises RolloutError: where the ULA prefix has fewer subnet bits than the plan's
+    :raises RolloutError: where the ULA prefix is the longer one and has no room for a number that is in use
     """
     root = state.root
     if ula[1] > root[1]:
-        raise RolloutError(
-            f"{what}: {prefix_text(*ula)} has no room for the subnet numbers of {prefix_text(*root)}; it must be a "
-            f"/{root[1]} or shorter"
-        )
+        _refuse_what_has_no_room(state, ula, what)
     shift = ula[0] - root[0]
     subnets: dict[str, str] = {}
     column = state.columns.get("")
@@ -56,3 +58,13 @@ def twins(state: State, ula: Prefix, what: str = VARIABLE) -> dict[str, t.Any]:
         "subnets": subnets,
         "hosts": host_texts(state.hosts, shift),
     }
+
+
+def _refuse_what_has_no_room(state: State, ula: Prefix, what: str) -> None:
+    for path in state.subnets:
+        first, length = state.place(path)
+        if length < ula[1] or (first - state.root[0]) >> (128 - ula[1]):
+            raise RolloutError(
+                f"{what}: {prefix_text(*ula)} has no room for the twin of {path} ({state.subnets[path]}); pin it to a "
+                f"smaller number, or take a /{state.root[1]} or shorter"
+            )

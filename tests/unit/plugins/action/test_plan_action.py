@@ -129,6 +129,31 @@ def test_the_table_and_another_provider(site):
     )
 
 
+def test_a_file_that_is_no_map_is_never_touched(site):
+    (site / "ipv6_plan.svg").write_text("<svg>by hand</svg>")
+    before = (site / "hosts.yml").read_text()
+    for name, message in (
+        (".svg", "ipv6_plan.svg is there and is no map of a plan; choose another name"),
+        ("hosts.yml", "hosts.yml is there and is no map of a plan; choose another name"),
+        ("nowhere/x.svg", "its folder is not there; make the folder first"),
+    ):
+        code, out = ansible(site, "-e", json.dumps({"ipv6_plan_map": name}))
+        assert code != 0
+        assert message in out.replace("\n", " ")
+        assert not (site / "ipv6_plan.yml").exists()
+    code, out = ansible(site, "-e", json.dumps({"ipv6_plan_map": "map.svg"}))
+    assert code == 0, out
+    for state in ("present", "absent"):
+        code, out = ansible(site, "-e", json.dumps({"ipv6_plan_map": "ipv6_plan.yml", "plan_state": state}))
+        assert code != 0
+        assert (site / "ipv6_plan.yml").read_text() == PLAN
+    code, out = ansible(site, "-e", json.dumps({"ipv6_plan_map": "map.svg", "plan_state": "absent"}))
+    assert code == 0, out
+    assert not (site / "map.svg").exists()
+    assert (site / "ipv6_plan.svg").read_text() == "<svg>by hand</svg>"
+    assert (site / "hosts.yml").read_text() == before
+
+
 def test_two_runs_at_once_lose_nothing(site):
     """Each run knows hosts of its own. Whoever writes last has seen what the other one wrote."""
     runs = []

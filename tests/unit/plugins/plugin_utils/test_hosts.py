@@ -310,3 +310,26 @@ def test_a_small_subnet_that_is_full():
     assert str(caught.value).startswith("ipv6_subnet of d: l (2001:db8:1200::8000:0:0:0/126) has no free") or str(
         caught.value
     ).startswith("ipv6_subnet of d: l (2001:db8:1200:0:8000::/126) has no free address left")
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "identifier"),
+    [(112, 120, "::f0"), (56, 64, "::ffff:ffff:ffff:ff90"), (60, 64, "::fdff:ffff:ffff:ff90")],
+)
+def test_a_length_that_makes_an_address_a_reserved_one_is_refused_at_once(short, long, identifier):
+    def tree(length):
+        return [{"name": "web", "length": length}]
+
+    wanted = {"h": host(identifier)}
+    before = subnet_plan("2001:db8:1200::/48", tree(short), None, wanted, today="2026-01-31")
+    with pytest.raises(RolloutError) as caught:
+        subnet_plan("2001:db8:1200::/48", tree(long), before, wanted, today="2026-01-31")
+    assert str(caught.value).startswith(f"ipv6_subnets: web: length: as a /{long}, it makes the address of h, ")
+    gone = subnet_plan("2001:db8:1200::/48", tree(long), before, {}, today="2026-01-31")
+    back = subnet_plan("2001:db8:1200::/48", tree(long), gone, {"h": host("stable")}, today="2026-01-31")
+    assert back["hosts"]["h"] != before["hosts"]["h"]
+
+
+@pytest.mark.parametrize("more", [{"services": 5}, {"services": [[1]]}, {"service": ["a"]}])
+def test_a_service_that_is_none(more):
+    assert refusal({"a": {**host("service", ipv4="192.0.2.1"), **more}}).startswith("ipv6_interface_id of a: ")

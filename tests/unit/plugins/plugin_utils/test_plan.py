@@ -240,7 +240,10 @@ def test_links_pass_by_what_is_reserved_in_their_64():
 @pytest.mark.parametrize(
     ("subnets", "message"),
     [
-        ("web", "ipv6_subnets: 'web' is not a list; write a list of '- name: ...'"),
+        (
+            "web",
+            "ipv6_subnets: 'web' is not a list; write a list of '- name: ...', or a text with a line for each",
+        ),
         (["web"], "ipv6_subnets: 'web' is not a subnet; write '- name: ...'"),
         ([{}], "ipv6_subnets: name: nothing is given (null); write the value as text in quotes"),
         (
@@ -258,7 +261,7 @@ def test_links_pass_by_what_is_reserved_in_their_64():
         (names("a", "a"), "ipv6_subnets: 'a' is there twice; give each subnet a name of its own"),
         (
             [{"name": "ams", "subnets": names("x", "x")}],
-            "ipv6_subnets: ams: subnets: 'x' is there twice; give each subnet a name of its own",
+            "ipv6_subnets: ams: subnets: 'ams/x' is there twice; give each subnet a name of its own",
         ),
         (
             [{"name": "a", "lenght": 64}],
@@ -291,9 +294,8 @@ def test_links_pass_by_what_is_reserved_in_their_64():
         ),
         (
             [{"name": "a", "number": "25"}, {"name": "b", "number": "0025"}],
-            "ipv6_subnets: b: number: '25' is 2001:db8:1200:25::/64, and a (2001:db8:1200:25::/64) is there; take "
-            "another "
-            "number",
+            "ipv6_subnets: b: number: '25' is 2001:db8:1200:25::/64, which overlaps a (2001:db8:1200:25::/64); "
+            "take another one",
         ),
         (
             [{"name": "a", "growth": "upwards"}],
@@ -488,3 +490,44 @@ def test_more_or_less_of_the_same_prefix_moves_nothing():
 )
 def test_a_plan_edited_by_hand_is_refused_by_entry(change, message):
     assert refusal(previous={"prefix": PREFIX, **change}) == message
+
+
+@pytest.mark.parametrize("name", ["web@2026-01-01", "web@it's", "web\nmail"])
+def test_names_that_would_not_be_readable_are_refused(name):
+    before = plan([{"name": "web"}])
+    before["subnets"][name] = "2001:db8:1200:5::/64"
+    assert refusal([{"name": "web"}], before) == f"previous: subnets: {name!r} is no path of subnet names"
+    del before["subnets"][name]
+    before["retired"]["subnets"][name] = {"prefix": "2001:db8:1200:5::/64", "since": "2026-01-01"}
+    if name != "web@2026-01-01":
+        assert refusal([{"name": "web"}], before).startswith("previous: retired: subnets: ")
+
+
+def test_since_is_a_date():
+    before = plan([{"name": "web"}])
+    before["retired"]["subnets"]["a"] = {"prefix": "2001:db8:1200:5::/64", "since": "2026-99-99"}
+    assert "'2026-99-99' is not a date" in refusal([{"name": "web"}], before)
+
+
+def test_a_purge_frees_what_nobody_comes_back_to():
+    before = plan([{"name": "web", "number": "5"}])
+    before = plan([], before)
+    before = plan([{"name": "web", "number": "6"}], before)
+    assert before["retired"]["subnets"]["web"]["prefix"] == "2001:db8:1200:5::/64"
+    tree = [{"name": "web"}, {"name": "mail", "number": "5"}]
+    assert "retired since" in refusal(tree, before)
+    assert plan(tree, before, purge=True)["subnets"]["mail"] == "2001:db8:1200:5::/64"
+
+
+def test_a_purge_lets_a_smaller_prefix_in():
+    before = plan([{"name": "a", "number": "0"}, {"name": "b", "number": "ff00"}])
+    before = plan([{"name": "a"}], before)
+    assert "has no place for b (2001:db8:1200:ff00::/64, retired since" in refusal(
+        [{"name": "a"}], before, prefix="3fff::/56"
+    )
+    assert plan([{"name": "a"}], before, prefix="3fff::/56", purge=True)["subnets"] == {"a": "3fff::/64"}
+
+
+def test_a_name_that_is_there_twice_is_found_quickly_among_many():
+    tree = [{"name": f"n{number}"} for number in range(50_000)] + [{"name": "n49999"}]
+    assert refusal(tree) == "ipv6_subnets: 'n49999' is there twice; give each subnet a name of its own"

@@ -36,6 +36,7 @@ PREFIXES = st.sampled_from(
     ]
 )
 ULA = "fd12:3400::/24"
+EDGES = ["::f0", "::7f90", "::ffff:ffff:ffff:ff90", "::fdff:ffff:ffff:ff90"]  # reserved in subnets of some lengths
 POLICIES = ["stable", "next", "ipv4_decimal", "ipv4_hex", "service"]
 
 
@@ -82,7 +83,7 @@ def inventories(draw, prefix):
             number = draw(st.integers(1, 9))
             hosts[name] = {
                 "subnet": draw(st.sampled_from(paths)),
-                "interface_id": draw(st.sampled_from(POLICIES + [f"::{number}"])),
+                "interface_id": draw(st.sampled_from(POLICIES + [f"::{number}", *EDGES])),
                 "ipv4": f"192.0.2.{number}",
                 "service": 25,
             }
@@ -101,7 +102,8 @@ def histories(draw):
     steps = []
     for _step in range(draw(st.integers(1, 5))):
         prefix = draw(st.sampled_from([prefixes[0], *prefixes]))
-        steps.append((prefix, *draw(inventories(prefix)), draw(st.sampled_from([None, ULA]))))
+        purge = draw(st.integers(0, 4)) == 0
+        steps.append((prefix, *draw(inventories(prefix)), draw(st.sampled_from([None, ULA])), purge))
     return site, steps
 
 
@@ -176,11 +178,11 @@ def one_by_one(*args, **options):
 def test_nothing_that_has_a_place_ever_moves(history, random):
     site, steps = history
     plan = None
-    for number, (prefix, tree, hosts, ula) in enumerate(steps):
+    for number, (prefix, tree, hosts, ula, purge) in enumerate(steps):
         before = copy.deepcopy((tree, hosts, plan))
         options = {"ula_prefix": ula, **site}
         try:
-            new = subnet_plan(prefix, tree, plan, hosts, today=f"2026-01-{number + 1:02d}", **options)
+            new = subnet_plan(prefix, tree, plan, hosts, today=f"2026-01-{number + 1:02d}", purge=purge, **options)
         except RolloutError:
             assert (tree, hosts, plan) == before
             continue
@@ -189,7 +191,8 @@ def test_nothing_that_has_a_place_ever_moves(history, random):
         if ula:
             check_twins(new)
         text = plan_file.render(new)
-        assert one_by_one(prefix, tree, plan, hosts, today=f"2026-01-{number + 1:02d}", **options) == new
+        today = f"2026-01-{number + 1:02d}"
+        assert one_by_one(prefix, tree, plan, hosts, today=today, purge=purge, **options) == new
         again = subnet_plan(prefix, tree, plan_file.parse(text, "x"), hosts, today="2027-01-01", **options)
         assert plan_file.render(again) == text
         shuffled = list(tree)
@@ -201,6 +204,10 @@ def test_nothing_that_has_a_place_ever_moves(history, random):
             live_before, gone_before = places(plan)
             for key, offset in live_before.items():
                 assert live.get(key, gone.get(key)) == offset
+            if purge:
+                assert {entry["since"] for entry in new["retired"]["subnets"].values()} <= {today}
+                plan = new
+                continue
             for key, offset in live.items():
                 if key not in live_before and offset in gone_before.values() and key[0] == "host":
                     assert gone_before[key] == offset

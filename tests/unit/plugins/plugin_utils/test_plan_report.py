@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-import time
 
 import pytest
 from hypothesis import given
@@ -251,10 +250,3 @@ def test_refusals(plan, reserved, why):
     with pytest.raises(RolloutError) as caught:
         plan_report(plan, reserved)
     assert why in str(caught.value)
-
-
-def test_many_subnets_take_no_time():
-    plan = counted_plan(65536)
-    start = time.process_time()
-    plan_report(plan)
-    assert time.process_time() - start < 4  # 0.7 s on an ordinary machine; a machine that does other work takes longer

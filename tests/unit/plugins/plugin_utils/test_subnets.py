@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
@@ -81,6 +79,19 @@ def test_what_is_reserved_in_a_site():
     ]
 
 
+def test_what_is_reserved_above_is_reserved_inside_too():
+    site = {"name": "ams", "length": 56, "number": "0", "growth": "rightmost"}
+    tree = [{**site, "subnets": [{"name": "a"}, {"name": "b"}]}]
+    made = plan(tree, reserved=["1"])
+    assert made["subnets"]["ams/b"] == "2001:db8:1200:2::/64"
+    assert refusal([{**site, "subnets": [{"name": "a", "length": 63}, {"name": "b"}]}], made, reserved=["1"]) == (
+        "ipv6_subnets: ams/a: length: 2001:db8:1200::/64 cannot grow to a /63 in place: 2001:db8:1200:1::/64 is "
+        "reserved; keep the length 64, or add a further subnet"
+    )
+    # A site that is pinned into what is reserved has all of its own.
+    assert places(tree, reserved=["0-ff"])["ams/b"] == "2001:db8:1200:1::/64"
+
+
 def test_numbers_with_a_length_of_their_own():
     tree = [{"name": "links", "reserved": ["0/126"], "subnets": [{"name": "a", "length": 127}]}]
     assert places([{"name": "s", "length": 56}], reserved=["0/56"])["s"] == "2001:db8:1200:8000::/56"
@@ -111,8 +122,8 @@ def test_reserving_what_is_in_use_moves_nothing():
 
 def test_a_full_prefix_says_what_is_reserved():
     assert refusal([{"name": "a"}], reserved=["0-ffff"]) == (
-        "ipv6_subnets: a: ipv6_prefix (2001:db8:1200::/48) has no free /64 left; give it a longer 'length', or use a "
-        "shorter ipv6_prefix, or reserve less"
+        "ipv6_subnets: a: ipv6_prefix (2001:db8:1200::/48) has no free /64 left; reserve less, or give it a longer "
+        "'length', or use a shorter ipv6_prefix"
     )
 
 
@@ -168,7 +179,7 @@ def test_links_that_find_no_64_of_their_own_share_one():
 
 @pytest.mark.parametrize("number", ["0", "7fffffffffffffff", "7fffffffffffffc0"])
 def test_a_link_is_not_pinned_to_reserved_identifiers(number):
-    assert "holds reserved identifiers of its /64 (RFC 6164, section 6); take another number" in refusal(
+    assert "holds reserved identifiers of its /64 (RFC 6164, section 6); take another one" in refusal(
         [{"name": "links", "subnets": [{"name": "a", "length": 127, "number": number}]}]
     )
 
@@ -190,7 +201,9 @@ def test_a_link_is_not_pinned_to_reserved_identifiers(number):
         ),
         ({"vlan": 0}, "ipv6_subnets: x: vlan: 0 is not a VLAN; it is a decimal number between 1 and 4094"),
         ({"vlan": 4095}, "ipv6_subnets: x: vlan: 4095 is not a VLAN; it is a decimal number between 1 and 4094"),
-        ({"vlan": True}, None),
+        ({"vlan": True}, "ipv6_subnets: x: vlan: True is not a VLAN; it is a decimal number between 1 and 4094"),
+        ({"vlan": 10**5000}, None),
+        ({"length": 10**5000}, None),
         ({"vlan": "0x64"}, "ipv6_subnets: x: vlan: '0x64' is not a VLAN; it is a decimal number between 1 and 4094"),
         (
             {"prefix": "2001:db8:1300::/64"},
@@ -207,8 +220,7 @@ def test_a_link_is_not_pinned_to_reserved_identifiers(number):
         ),
         (
             {"prefix": "2001:db8:1200:1::/64"},
-            "ipv6_subnets: x: prefix: 2001:db8:1200:1::/64, and first (2001:db8:1200:1::/64) is there; take another "
-            "number",
+            "ipv6_subnets: x: prefix: 2001:db8:1200:1::/64 overlaps first (2001:db8:1200:1::/64); take another one",
         ),
         (
             {"reserved": ["zz"]},
@@ -240,13 +252,13 @@ def test_a_link_is_not_pinned_to_reserved_identifiers(number):
 )
 def test_refusals(subnet, message):
     said = refusal([{"name": "first", "number": "1"}, {"name": "x", **subnet}])
-    assert said == message or (message is None and said.startswith("ipv6_subnets: x: vlan: True is a truth value"))
+    assert said == message or (message is None and "a int that is too long to show is not a" in said)
 
 
 def test_two_subnets_of_one_vlan():
     assert refusal([{"name": "a", "vlan": 100}, {"name": "b", "vlan": 100}]) == (
-        "ipv6_subnets: b: vlan: 100 (vlan_hex: number '64') is 2001:db8:1200:64::/64, and a (2001:db8:1200:64::/64) is "
-        "there; take another number"
+        "ipv6_subnets: b: vlan: 100 (vlan_hex: number '64') is 2001:db8:1200:64::/64, which overlaps a "
+        "(2001:db8:1200:64::/64); take another one"
     )
 
 
@@ -272,7 +284,11 @@ def test_another_vlan_or_encoding_moves_nothing():
         ("web 25\n", "ipv6_subnets: line 1: '25' is not known here; write key=value"),
         ("web lenght=56\n", None),
         ("we b\n", "ipv6_subnets: line 1: 'b' is not known here; write key=value"),
-        ("web", "ipv6_subnets: 'web' is not a list; write a list of '- name: ...'"),
+        (
+            "web",
+            "ipv6_subnets: 'web' is not a list; write a list of '- name: ...', or a text with a line for each",
+        ),
+        ("web number=5 number=6\n", "ipv6_subnets: line 1: 'number' is there twice; keep one of them"),
     ],
 )
 def test_text_refusals(text, message):
@@ -281,9 +297,7 @@ def test_text_refusals(text, message):
 
 @pytest.mark.parametrize("value", ["a" * 10_000_000, "a\n" * 5_000_000, ["a" * 10_000_000], "\n" + "a" * 10_000_000])
 def test_ten_megabytes_are_refused_in_a_short_message(value):
-    start = time.process_time()
     assert len(refusal(value if isinstance(value, str) else [{"name": value[0]}])) < 400
-    assert time.process_time() - start < 30
 
 
 def test_vlan_numbers_are_known_by_name():

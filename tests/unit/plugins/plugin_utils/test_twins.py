@@ -71,23 +71,12 @@ def test_a_longer_provider_prefix_has_the_same_numbers():
         (
             lambda ula: ula["subnets"].update(web="fd12:3456:789a:9::/64"),
             "previous: ula: subnets: web: 'fd12:3456:789a:9::/64' is not the twin of its place in the plan, "
-            "fd12:3456:789a::/64; write that, or take the whole of 'ula' out to have it made again",
-        ),
-        (
-            lambda ula: ula["hosts"].pop("www1"),
-            "previous: ula: hosts: www1: None is not the twin of its place in the plan, fd12:3456:789a::80; "
-            "write that, "
-            "or take the whole of 'ula' out to have it made again",
-        ),
-        (
-            lambda ula: ula["subnets"].update(x="fd12:3456:789a:9::/64"),
-            "previous: ula: subnets: 'x' has no place in the plan; take it out",
+            "fd12:3456:789a::/64; write that, or take the line out to have it made again",
         ),
         (
             lambda ula: ula.update(prefix="fd12:3456:789a::/64"),
-            "previous: ula: prefix: fd12:3456:789a::/64 has no room for the subnet numbers of "
-            "2001:db8:1200::/48; it must "
-            "be a /48 or shorter",
+            "previous: ula: prefix: fd12:3456:789a::/64 has no room for the twin of mail (2001:db8:1200:25::/64); "
+            "pin it to a smaller number, or take a /48 or shorter",
         ),
     ],
 )
@@ -103,8 +92,8 @@ def test_refusals():
         "fd12:3456:789a::/48"
     )
     assert refusal(ula_prefix="fd12:3456:789a:1::/64") == (
-        "ipv6_ula_prefix: fd12:3456:789a:1::/64 has no room for the subnet numbers of 2001:db8:1200::/48; it must be a "
-        "/48 or shorter"
+        "ipv6_ula_prefix: fd12:3456:789a:1::/64 has no room for the twin of mail (2001:db8:1200:25::/64); pin it to a "
+        "smaller number, or take a /48 or shorter"
     )
     before = subnet_plan("2001:db8:1201::/48", [{"name": "web"}], today="x", ula_prefix="fd12::/40")
     with pytest.raises(RolloutError) as caught:
@@ -114,3 +103,40 @@ def test_refusals():
         "fd12::/40 "
         "would move; take ipv6_ula_prefix out, or give it another value, in the same change"
     )
+
+
+def test_a_line_that_is_taken_out_takes_its_twin_along():
+    before = plan()
+    moved = copy.deepcopy(before)
+    del moved["hosts"]["www1"]
+    assert plan(previous=moved) == before
+    del before["ula"]["hosts"]["www1"]
+    assert plan(previous=before)["ula"]["hosts"]["www1"] == "fd12:3456:789a::80"
+
+
+def test_the_provider_gives_more():
+    wider = plan("2001:db8:1200::/44", plan())
+    assert wider["ula"] == plan()["ula"]
+    assert wider["subnets"] == plan()["subnets"]
+
+
+@pytest.mark.parametrize(
+    ("ula", "message"),
+    [
+        ("fd00::/8", "ipv6_ula_prefix: 'fd00::/8' has the prefix length 8; it must be between 16 and 128"),
+        (
+            "fc12::/48",
+            "ipv6_ula_prefix: 'fc12::/48' is not a unique local prefix (RFC 4193); it begins with fd, such as "
+            "fd12:3456:789a::/48",
+        ),
+        (
+            "2001:db8:1200:1::/64",
+            "ipv6_ula_prefix: '2001:db8:1200:1::/64' overlaps ipv6_prefix, 2001:db8:1200::/48; the twins need a prefix "
+            "of their own",
+        ),
+    ],
+)
+def test_what_is_no_ula_prefix(ula, message):
+    assert refusal(ula_prefix=ula) == message
+    before = {**plan(), "ula": {"prefix": ula, "subnets": {}, "hosts": {}}}
+    assert refusal(previous=before) == message.replace("ipv6_ula_prefix:", "previous: ula: prefix:")
