@@ -129,6 +129,12 @@ class Planner:
         if wanted < length:
             self._grow(subnet.path, kept, wanted, room, withheld)
         elif wanted > length:
+            if room.unfit(first, wanted):
+                raise RolloutError(
+                    f"{VARIABLE}: {subnet.path}: length: {prefix_text(first, length)} cannot shrink to a /{wanted}: "
+                    "that is for a link, and it would hold reserved identifiers of its /64 (RFC 6164, section 6); keep the "
+                    "length"
+                )
             self._shrink(subnet.path, (first, wanted), prefix_text(first, length))
         moves = "and nothing that has a place moves; write that, or give the subnet another name"
         if subnet.place is not None and subnet.place != (first, wanted):

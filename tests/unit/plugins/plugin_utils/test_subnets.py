@@ -168,6 +168,14 @@ def test_links_lie_in_a_64_of_their_own():
     assert places([*tree, {"name": "three", "length": 126}], before)["three"] == "2001:db8:1200:c000:8000::/126"
 
 
+def test_a_subnet_does_not_become_a_link_on_reserved_identifiers():
+    before = plan([{"name": "a"}])
+    assert refusal([{"name": "a", "length": 127}], before) == (
+        "ipv6_subnets: a: length: 2001:db8:1200::/64 cannot shrink to a /127: that is for a link, and it would hold "
+        "reserved identifiers of its /64 (RFC 6164, section 6); keep the length"
+    )
+
+
 def test_links_that_find_no_64_of_their_own_share_one():
     tree = [{"name": "s", "length": 63, "subnets": [{"name": f"l{count}", "length": 127} for count in range(5)]}]
     made = places(tree)
