@@ -129,13 +129,7 @@ class Planner:
         if wanted < length:
             self._grow(subnet.path, kept, wanted, room, withheld)
         elif wanted > length:
-            if room.unfit(first, wanted):
-                raise RolloutError(
-                    f"{VARIABLE}: {subnet.path}: length: {prefix_text(first, length)} cannot shrink to a /{wanted}: "
-                    "that is for a link, and it would hold reserved identifiers of its /64 (RFC 6164, section 6); keep the "
-                    "length"
-                )
-            self._shrink(subnet.path, (first, wanted), prefix_text(first, length))
+            self._shrink(subnet.path, (first, wanted), prefix_text(first, length), room)
         moves = "and nothing that has a place moves; write that, or give the subnet another name"
         if subnet.place is not None and subnet.place != (first, wanted):
             raise RolloutError(
@@ -166,7 +160,13 @@ class Planner:
                     raise RolloutError(f"{what}: {prefix_text(*block)} is reserved; {way_out}")
         room.take(first, wanted)
 
-    def _shrink(self, path: str, place: Prefix, text: str) -> None:
+    def _shrink(self, path: str, place: Prefix, text: str, room: Room) -> None:
+        """See that nothing in a subnet would be outside of it, and that it does not become a link where none may be."""
+        if room.unfit(*place):
+            raise RolloutError(
+                f"{VARIABLE}: {path}: length: {text} cannot shrink to a /{place[1]}: that is for a link, and it would "
+                "hold reserved identifiers of its /64 (RFC 6164, section 6); keep the length"
+            )
         below = f"{path}/"
         for inner in self.old.subnets:
             if inner.startswith(below) and inner in self.tree.paths and not inside(*self.old.place(inner), *place):
