@@ -322,7 +322,7 @@ def play(way: str, count: int, machines: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         names = Path(folder) / "names"
         names.write_text(names_text(count))
-        variables = json.dumps({"template": way, "count": count, "names_file": str(names), "prefix": PREFIX})
+        variables = json.dumps({"way": way, "count": count, "names_file": str(names), "prefix": PREFIX})
         inventory = "".join(f"host-{number}," for number in range(machines))
         program, playbook = Path(sys.executable).parent / "ansible-playbook", ROOT / "benchmarks" / "subnets.yml"
         argv = [str(program), str(playbook), "-i", inventory, "-e", variables]

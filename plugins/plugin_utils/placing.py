@@ -25,6 +25,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import Colu
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.room import Room
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.subnets import LEAF, VARIABLE, Level, Subnet, Tree
 
+NOBODY: t.AbstractSet[int] = frozenset()
 FEW = 64  # so many new subnets are put between the old ones one by one
 
 
@@ -69,8 +70,8 @@ class Planner:
         growth, bits = level.growth, LEAF - place[1]
         if level.marked or growth == "hash" or bits < 0:
             return False
-        column = self.old.columns.get(level.above[:-1], Column([], [], [], set(), LEAF))
-        new = [path for path in level.paths if path in self.old.new]
+        column = self.old.columns.get(level.above[:-1], Column([], [], [], NOBODY, LEAF))
+        new = [path for path in level.paths if path in self.old.new] if self.old.subnets else level.paths
         if column.length != LEAF or len(new) + len(column.paths) != len(level.paths) or len(level.paths) > 1 << bits:
             return False
         if new:
@@ -335,7 +336,7 @@ def _merged(column: Column, new: list[str], fresh: list[int], place: Prefix) -> 
         numbers = sorted(owners)
         paths = list(map(owners.__getitem__, numbers))
         texts = block_texts(place, column.length, numbers)
-    return Column(paths, texts, numbers, column.taken.union(fresh), column.length)
+    return Column(paths, texts, numbers, NOBODY, column.length)
 
 
 def _automatic(

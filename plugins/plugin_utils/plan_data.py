@@ -33,7 +33,7 @@ class Column(t.NamedTuple):
     paths: list[str]
     texts: list[str]
     numbers: list[int]
-    taken: set[int]  # the same numbers
+    taken: t.AbstractSet[int]  # the same numbers, where the column was read; nobody asks a new one
     length: int
 
 

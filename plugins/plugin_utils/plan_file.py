@@ -33,7 +33,8 @@ MAP_HEAD = 1000
 # YAML reads these without quotes as text. A word such as no or off is something else to it, and so is 1:20.
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII)
 _PLAIN_LINES = re.compile(rf"(?:{_PLAIN_KEY.pattern}\n)*", re.ASCII)
-_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
+_SMALL = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+_WORDS = frozenset(form(word) for word in _SMALL for form in (str.lower, str.capitalize, str.upper))
 _NUMBERS = re.compile(r"[0-9:]*", re.ASCII)
 
 
@@ -181,40 +182,46 @@ def load(path: str) -> Plan:
 
 def render(plan: Plan) -> str:
     """Return the text of a plan file: one line a place, so that a change is one line of a diff."""
-    lines = [f"prefix: {_value(plan['prefix'])}"]
-    for section in ("subnets", "hosts"):
-        lines += _section(section, plan[section], "")
+    parts = [f"{HEADER}prefix: {_value(plan['prefix'])}\n"]
+    parts += _section("subnets", plan["subnets"], "")
+    parts += _section("hosts", plan["hosts"], "")
     if "ula" in plan:
-        lines += ["ula:", f"  prefix: {_value(plan['ula']['prefix'])}"]
-        for section in ("subnets", "hosts"):
-            lines += _section(section, plan["ula"][section], "  ")
-    lines.append("retired:")
+        parts.append(f"ula:\n  prefix: {_value(plan['ula']['prefix'])}\n")
+        parts += _section("subnets", plan["ula"]["subnets"], "  ")
+        parts += _section("hosts", plan["ula"]["hosts"], "  ")
+    parts.append("retired:\n")
     for section, word in (("subnets", "prefix"), ("hosts", "address")):
         entries = plan["retired"][section]
-        lines.append(f"  {section}:" if entries else f"  {section}: {{}}")
-        lines += [
-            f"    {_key(name)}: {{{word}: '{entry[word]}', since: '{entry['since']}'}}"
+        parts.append(f"  {section}:\n" if entries else f"  {section}: {{}}\n")
+        parts += [
+            f"    {_key(name)}: {{{word}: '{entry[word]}', since: '{entry['since']}'}}\n"
             for name, entry in entries.items()
         ]
-    return HEADER + "\n".join(lines) + "\n"
+    return "".join(parts)
 
 
 def _section(name: str, places: t.Mapping[str, str], indent: str) -> list[str]:
+    """Return the parts of a section, not yet joined to lines: tens of thousands of them are a lot to hold."""
     if not places:
-        return [f"{indent}{name}: {{}}"]
-    keys: t.Iterable[str] = places
-    values: t.Iterable[str] = places.values()
+        return [f"{indent}{name}: {{}}\n"]
+    keys, values = list(places), list(places.values())
     # Most plans have nothing that needs quotes, which is seen at once.
-    if not (_PLAIN_LINES.fullmatch("\n".join(keys) + "\n") and _WORDS.isdisjoint(map(str.lower, places))):
-        keys = map(_key, keys)
-    joined = "\n".join(values)
-    if f"\n{joined}".find("\n:") >= 0 or f"{joined}\n".find(":\n") >= 0 or joined.count("::") < len(places):
-        values = map(_value, values)
-    return [f"{indent}{name}:", *[f"{indent}  {key}: {value}" for key, value in zip(keys, values)]]
+    if not _PLAIN_LINES.fullmatch("\n".join(keys) + "\n") or not _WORDS.isdisjoint(places):
+        keys = list(map(_key, keys))
+    # All prefixes of a plan begin alike, and what has a slash is never a number.
+    if name != "subnets" or values[0].startswith(":"):
+        values = list(map(_value, values))
+    parts = [f"\n{indent}  "] * (4 * len(keys))
+    parts[1::4] = keys
+    parts[2::4] = [": "] * len(keys)
+    parts[3::4] = values
+    parts[0] = f"{indent}{name}:{parts[0]}"
+    parts.append("\n")
+    return parts
 
 
 def _key(text: str) -> str:
-    if _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS:
+    if _PLAIN_KEY.fullmatch(text) and text not in _WORDS:
         return text
     return f"'{text}'"
 

@@ -122,7 +122,7 @@ def read_tree(
     if isinstance(subnets, str) and "\n" in subnets:
         subnets = _from_text(subnets)
         if isinstance(subnets, _Names):
-            _take_names(subnets.names, tree.top, tree)
+            _take_names(subnets.names, tree.top, tree, subnets.text)
             return tree
     _read_level(subnets, tree.top, 1, tree)
     return tree
@@ -157,17 +157,21 @@ def _read_level(subnets: object, level: Level, depth: int, tree: Tree) -> None:
                 level.marked[path] = _read_options(item, path, depth, tree)
 
 
-def _take_names(names: list[t.Any], level: Level, tree: Tree) -> None:
-    """Check all names at once; look at them one by one only where something is wrong, or is no plain text."""
-    if set(map(type, names)) != {str}:
-        names = [_name(name, level) for name in names]
-    joined = "\n".join(names) + "\n"
+def _take_names(names: list[t.Any], level: Level, tree: Tree, joined: str = "") -> None:
+    """Check all names at once; look at them one by one only where something is wrong, or is no plain text.
+
+    :param joined: the names with a line break behind each, where they come from such a text
+    """
+    if not joined:
+        if set(map(type, names)) != {str}:
+            names = [_name(name, level) for name in names]
+        joined = "\n".join(names) + "\n"
     if not (NAMES.fullmatch(joined) and joined.count("\n") == len(names)):
         for name in names:
             _name(name, level)
     level.paths = [level.above + name for name in names] if level.above else names
     count = len(tree.paths) + len(names)
-    tree.order += level.paths
+    tree.order = tree.order + level.paths if tree.order else level.paths
     tree.paths.update(level.paths)
     if len(tree.paths) != count:
         twice = next(path for path, times in collections.Counter(level.paths).items() if times > 1)
@@ -299,6 +303,7 @@ def _reserved(value: object, what: str) -> list[Reserved]:
 
 class _Names(t.NamedTuple):
     names: list[str]
+    text: str  # where it holds them and nothing else
 
 
 def _from_text(text: str) -> list[dict[str, t.Any]] | _Names:
@@ -306,9 +311,12 @@ def _from_text(text: str) -> list[dict[str, t.Any]] | _Names:
 
     A text of tens of thousands of names crosses Ansible's templating at once; a list of dictionaries does not.
     """
+    text = str(text)
     lines = text.splitlines()
     if not any(sign in text for sign in "/=# \t"):
-        return _Names([line for line in lines if line] if "" in lines else lines)
+        if "\n\n" in text or not text.endswith("\n") or text.startswith("\n"):
+            return _Names([line for line in lines if line], "")
+        return _Names(lines, text)
     by_path: dict[str, dict[str, t.Any]] = {}
     top: list[dict[str, t.Any]] = []
     for count, line in enumerate(lines, 1):
