@@ -21,7 +21,7 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import Prefix, prefix_text
 
-_GROUPS = re.compile(r"[1-9a-f][0-9a-f]{0,3}(?: [1-9a-f][0-9a-f]{0,3})*", re.ASCII)
+_GROUPS = re.compile(r"[1-9a-f][0-9a-f]{0,3}(?: [1-9a-f][0-9a-f]{0,3})*+", re.ASCII)
 _INET6 = socket.AF_INET6
 _ntop = socket.inet_ntop
 _pton = socket.inet_pton

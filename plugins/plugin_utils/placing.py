@@ -23,7 +23,14 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import Pref
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.blocks import block_texts
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import Column, Retired, State, inside
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.room import Room
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.subnets import LEAF, VARIABLE, Level, Subnet, Tree
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.subnets import (
+    LEAF,
+    VARIABLE,
+    Level,
+    Subnet,
+    Tree,
+    refuse_doubles,
+)
 
 NOBODY: t.AbstractSet[int] = frozenset()
 FEW = 64  # so many new subnets are put between the old ones one by one
@@ -80,17 +87,22 @@ class Planner:
             fresh = list(itertools.islice(itertools.filterfalse(column.taken.__contains__, turn), len(new)))
             column = _merged(column, new, fresh, place)
         self.state.columns[level.above[:-1]] = column
+        before = len(self.state.subnets)
         self.state.subnets.update(zip(column.paths, column.texts))
+        if len(self.state.subnets) - before < len(level.paths):
+            refuse_doubles(level)
         return True
 
     # ------------------------------------------------------------------------------------------ one by one
 
     def _places(self, level: Level, place: Prefix, near: t.Sequence[str], withheld: list[Prefix]) -> dict[str, Prefix]:
         """Return the place of each subnet of a level."""
+        if len(set(level.paths)) < len(level.paths):
+            refuse_doubles(level)
         places: dict[str, Prefix] = {}
         new = []
         for path in level.paths:
-            if path not in self.old.new:
+            if path in self.old.subnets:
                 places[path] = self.old.place(path)
             elif path in self.retired.subnets and self._goes_back(path, level.marked.get(path), place):
                 places[path] = self.retired.subnets.pop(path)[0]

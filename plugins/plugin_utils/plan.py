@@ -140,7 +140,6 @@ def _previous(previous: object, root: Prefix, ula: Prefix | None, source: str, t
     old = read_plan(previous, source, tree)
     if old is None:
         old = State(root)
-        old.new = tree.paths
     if old.root == root:
         return old
     moved = read_plan(moved_plan(old, root, purge), source, tree) or State(root)

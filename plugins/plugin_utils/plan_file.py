@@ -32,7 +32,7 @@ MAP_HEAD = 1000
 
 # YAML reads these without quotes as text. A word such as no or off is something else to it, and so is 1:20.
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII)
-_PLAIN_LINES = re.compile(rf"(?:{_PLAIN_KEY.pattern}\n)*", re.ASCII)
+_PLAIN_LINES = re.compile(rf"(?:{_PLAIN_KEY.pattern}\n)*+", re.ASCII)
 _SMALL = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 _WORDS = frozenset(form(word) for word in _SMALL for form in (str.lower, str.capitalize, str.upper))
 _NUMBERS = re.compile(r"[0-9:]*", re.ASCII)

@@ -10,6 +10,7 @@ object only for each subnet that says more. Names are checked all at once, and o
 from __future__ import annotations
 
 import collections
+import functools
 import operator
 import re
 import typing as t
@@ -22,7 +23,8 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.blocks import aligned
 VARIABLE = "ipv6_subnets"
 RESERVED = "ipv6_reserved"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
-NAMES = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,62}\n)*", re.ASCII)
+# Possessive (*+), so that nothing is kept to go back to: a text of tens of thousands of names has many places for that.
+NAMES = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,62}\n)*+", re.ASCII)
 NUMBER = re.compile(r"[0-9a-fA-F]{1,28}", re.ASCII)
 VLAN = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 VLAN_NUMBERS = ("vlan_hex", "vlan_decimal")
@@ -93,14 +95,16 @@ class Level:
 class Tree:
     """All subnets: the top level, every path in the order of the input, and which have subnets of their own."""
 
-    __slots__ = ("inner", "order", "paths", "top", "vlan_numbers")
-
     def __init__(self, vlan_numbers: str) -> None:
         self.vlan_numbers = vlan_numbers
         self.order: list[str] = []
-        self.paths: set[str] = set()
         self.inner: set[str] = set()
         self.top = Level("", "leftmost")
+
+    @functools.cached_property
+    def paths(self) -> set[str]:
+        """Every path. Many plans never need this set, and it is a large one."""
+        return set(self.order)
 
 
 def read_tree(
@@ -170,12 +174,13 @@ def _take_names(names: list[t.Any], level: Level, tree: Tree, joined: str = "") 
         for name in names:
             _name(name, level)
     level.paths = [level.above + name for name in names] if level.above else names
-    count = len(tree.paths) + len(names)
     tree.order = tree.order + level.paths if tree.order else level.paths
-    tree.paths.update(level.paths)
-    if len(tree.paths) != count:
-        twice = next(path for path, times in collections.Counter(level.paths).items() if times > 1)
-        raise RolloutError(f"{_where(level)}: {shown(twice)} is there twice; give each subnet a name of its own")
+
+
+def refuse_doubles(level: Level) -> t.NoReturn:
+    """Name the first subnet of a level that is there twice, once it was seen that there is one."""
+    twice = next(path for path, times in collections.Counter(level.paths).items() if times > 1)
+    raise RolloutError(f"{_where(level)}: {shown(twice)} is there twice; give each subnet a name of its own")
 
 
 def _where(level: Level) -> str:
