@@ -241,7 +241,7 @@ def test_a_flat_plan_through_many_changes(data):
         plan = new
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     st.lists(st.sampled_from([f"n{number}" for number in range(40)]), unique=True, min_size=1),
     st.randoms(use_true_random=False),
