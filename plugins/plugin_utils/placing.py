@@ -55,6 +55,8 @@ class Planner:
         :param near: the retired entries that lie in the parent
         :param withheld: what is reserved in it, by those above it
         """
+        if len(set(level.paths)) < len(level.paths):
+            refuse_doubles(level)
         near = [key for key in near if key in self.retired.subnets]
         withheld = withheld + level.reserved_blocks(place)
         if not near and not withheld and self._place_alike(level, place):
@@ -87,18 +89,13 @@ class Planner:
             fresh = list(itertools.islice(itertools.filterfalse(column.taken.__contains__, turn), len(new)))
             column = _merged(column, new, fresh, place)
         self.state.columns[level.above[:-1]] = column
-        before = len(self.state.subnets)
         self.state.subnets.update(zip(column.paths, column.texts))
-        if len(self.state.subnets) - before < len(level.paths):
-            refuse_doubles(level)
         return True
 
     # ------------------------------------------------------------------------------------------ one by one
 
     def _places(self, level: Level, place: Prefix, near: t.Sequence[str], withheld: list[Prefix]) -> dict[str, Prefix]:
         """Return the place of each subnet of a level."""
-        if len(set(level.paths)) < len(level.paths):
-            refuse_doubles(level)
         places: dict[str, Prefix] = {}
         new = []
         for path in level.paths:

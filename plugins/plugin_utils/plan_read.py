@@ -70,7 +70,7 @@ def read_plan(plan: object, source: str, tree: Tree | None = None) -> State | No
     root = _prefix(plan["prefix"], f"{source}: prefix")
     state = State(root)
     _read_subnets(_entries(plan, "subnets", source), state, f"{source}: subnets", tree or Tree("vlan_hex"))
-    gone = _mapping(plan.get("retired"), f"{source}: retired")
+    gone = mapping(plan.get("retired"), f"{source}: retired")
     _known(gone, ("subnets", "hosts"), f"{source}: retired")
     for path, value in _entries(gone, "subnets", f"{source}: retired").items():
         where = f"{source}: retired: subnets: {_retired_name(path, PATH, f'{source}: retired: subnets')}"
@@ -83,7 +83,7 @@ def read_plan(plan: object, source: str, tree: Tree | None = None) -> State | No
         _check_retired(state, source)
     _read_hosts(plan, gone, state, source)
     if plan.get("ula"):
-        _read_twins(_mapping(plan["ula"], f"{source}: ula"), state, f"{source}: ula")
+        _read_twins(mapping(plan["ula"], f"{source}: ula"), state, f"{source}: ula")
     return state
 
 
@@ -230,7 +230,8 @@ def _known(mapping: t.Mapping[t.Any, t.Any], keys: t.Sequence[str], where: str) 
             raise RolloutError(f"{where}: {shown(key)} is not known here; the keys are {', '.join(keys)}")
 
 
-def _mapping(value: object, where: str) -> t.Mapping[t.Any, t.Any]:
+def mapping(value: object, where: str) -> t.Mapping[t.Any, t.Any]:
+    """Return a value that must be a dictionary; nothing at all stands for an empty one."""
     if value is None:
         return {}
     if not isinstance(value, t.Mapping):
@@ -239,7 +240,7 @@ def _mapping(value: object, where: str) -> t.Mapping[t.Any, t.Any]:
 
 
 def _entries(plan: t.Mapping[t.Any, t.Any], key: str, where: str) -> t.Mapping[t.Any, t.Any]:
-    return _mapping(plan.get(key), f"{where}: {key}")
+    return mapping(plan.get(key), f"{where}: {key}")
 
 
 def _path(value: object, where: str) -> str:
@@ -285,7 +286,7 @@ def _address(value: object, where: str) -> int:
 
 
 def _retired(value: object, key: str, where: str) -> tuple[object, Since]:
-    entry = _mapping(value, where)
+    entry = mapping(value, where)
     _known(entry, (key, "since"), where)
     since = entry.get("since")
     if isinstance(since, datetime.date):

@@ -19,6 +19,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import (
     ipv6_prefix,
     prefix_text,
 )
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_read import mapping
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import reverse_zones
 
 SUBNET, RETIRED, RESERVED = "subnet", "retired", "reserved"
@@ -128,26 +129,26 @@ class Report(t.NamedTuple):
 
 
 def read_report(plan: object, reserved: object = None) -> Report:
-    """Read a plan that was checked before (``plan_data``), in O(n log n).
+    """Read a plan that was checked before (:mod:`.plan_read`), in O(n log n).
 
     :param plan: ``{prefix, subnets, hosts, retired}`` and, if there is one, ``ula`` with ``{prefix, subnets, hosts}``
     :param reserved: prefixes that are never given out automatically
     :raises RolloutError: where the plan is no plan, or a reserved prefix lies outside of it
     """
-    data = _mapping(plan, "plan")
+    data = mapping(plan, "plan")
     if "prefix" not in data:
         raise RolloutError("plan: the key 'prefix' is missing; a plan has prefix, subnets, hosts and retired")
     root = Node(SUBNET, "", *ipv6_prefix(data["prefix"], "plan: prefix"))
-    gone = _mapping(data.get("retired"), "plan: retired")
-    ula = _mapping(data.get("ula"), "plan: ula")
+    gone = mapping(data.get("retired"), "plan: retired")
+    ula = mapping(data.get("ula"), "plan: ula")
     nodes = [*_live(data), *_gone(gone), *_reserved(reserved)]
     nodes.sort(key=lambda node: (node.first, node.length, _RANK[node.kind], node.path.count("/")))
     _nest(root, nodes)
-    twins = _mapping(ula.get("subnets"), "plan: ula: subnets")
+    twins = mapping(ula.get("subnets"), "plan: ula: subnets")
     for node in nodes if twins else ():
         if node.kind == SUBNET:
             node.ula = str(twins.get(node.path, ""))
-    _place_hosts(_mapping(data.get("hosts"), "plan: hosts"), root, nodes)
+    _place_hosts(mapping(data.get("hosts"), "plan: hosts"), root, nodes)
     for node in reversed(nodes):
         outer = node.outer
         outer.subnets_below += node.subnets_below + (node.kind == SUBNET)
@@ -155,7 +156,7 @@ def read_report(plan: object, reserved: object = None) -> Report:
         outer.hosts_below += node.hosts_below
     for parent in (root, *nodes):
         _measure(parent)
-    retired_hosts = len(_mapping(gone.get("hosts"), "plan: retired: hosts"))
+    retired_hosts = len(mapping(gone.get("hosts"), "plan: retired: hosts"))
     return Report(root, nodes, retired_hosts, str(ula.get("prefix", "")), _notes(root, nodes))
 
 
@@ -188,23 +189,15 @@ def plan_report(plan: object, reserved: object = None) -> dict[str, t.Any]:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def _mapping(value: object, where: str) -> t.Mapping[t.Any, t.Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, t.Mapping):
-        raise RolloutError(f"{where}: {shown(value)} is not a dictionary")
-    return value
-
-
 def _live(data: t.Mapping[t.Any, t.Any]) -> t.Iterator[Node]:
-    for path, value in _mapping(data.get("subnets"), "plan: subnets").items():
+    for path, value in mapping(data.get("subnets"), "plan: subnets").items():
         yield Node(SUBNET, str(path), *ipv6_prefix(value, f"plan: subnets: {path}"))
 
 
 def _gone(gone: t.Mapping[t.Any, t.Any]) -> t.Iterator[Node]:
-    for path, value in _mapping(gone.get("subnets"), "plan: retired: subnets").items():
+    for path, value in mapping(gone.get("subnets"), "plan: retired: subnets").items():
         where = f"plan: retired: subnets: {path}"
-        entry = _mapping(value, where)
+        entry = mapping(value, where)
         yield Node(RETIRED, str(path), *ipv6_prefix(entry.get("prefix"), where), since=str(entry.get("since", "")))
 
 

@@ -528,6 +528,12 @@ def test_a_purge_lets_a_smaller_prefix_in():
     assert plan([{"name": "a"}], before, prefix="3fff::/56", purge=True)["subnets"] == {"a": "3fff::/64"}
 
 
+def test_a_name_that_is_there_twice_does_not_stand_for_one_that_left():
+    before = plan([{"name": "a"}, {"name": "b"}])
+    for tree in ([{"name": "a"}, {"name": "a"}], [{"name": "a", "number": "0"}, {"name": "a"}]):
+        assert refusal(tree, before) == "ipv6_subnets: 'a' is there twice; give each subnet a name of its own"
+
+
 def test_a_name_that_is_there_twice_is_found_quickly_among_many():
     tree = [{"name": f"n{number}"} for number in range(50_000)] + [{"name": "n49999"}]
     assert refusal(tree) == "ipv6_subnets: 'n49999' is there twice; give each subnet a name of its own"
