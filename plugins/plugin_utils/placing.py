@@ -80,7 +80,9 @@ class Planner:
         if level.marked or growth == "hash" or bits < 0:
             return False
         column = self.old.columns.get(level.above[:-1], Column([], [], [], NOBODY, LEAF))
-        new = [path for path in level.paths if path in self.old.new] if self.old.subnets else level.paths
+        new = level.paths
+        if self.old.subnets:
+            new = [path for path in level.paths if path in self.old.new] if self.tree.inner else list(self.old.new)
         if column.length != LEAF or len(new) + len(column.paths) != len(level.paths) or len(level.paths) > 1 << bits:
             return False
         if new:
@@ -331,9 +333,9 @@ class Planner:
 
 
 def _merged(column: Column, new: list[str], fresh: list[int], place: Prefix) -> Column:
-    """Return a column with new subnets in it, in address order."""
+    """Return a column with new subnets in it, in address order; a few are put into the lists that it has."""
     if len(new) < FEW:
-        paths, texts, numbers = list(column.paths), list(column.texts), list(column.numbers)
+        paths, texts, numbers = column.paths, column.texts, column.numbers
         for path, number, text in zip(new, fresh, block_texts(place, column.length, fresh)):
             index = bisect.bisect(numbers, number)
             paths.insert(index, path)

@@ -49,7 +49,7 @@ class State:
         self.subnets: dict[str, str] = {}  # of a plan that was read, this may be the caller's own: never changed
         self.columns: dict[str, Column] = {}
         self.gone: list[str] = []  # subnets that are not in the tree any more
-        self.new: t.AbstractSet[str] = frozenset()  # subnets that are in the tree only
+        self.new: t.AbstractSet[str] = frozenset()  # subnets that are in the tree only, in its order
         self.hosts: dict[str, int] = {}
         self.ula: Prefix | None = None
         self.retired_subnets: dict[str, tuple[Prefix, Since]] = {}

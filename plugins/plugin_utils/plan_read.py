@@ -107,7 +107,7 @@ def _read_twins(ula: t.Mapping[t.Any, t.Any], state: State, where: str) -> None:
 def _read_subnets(entries: t.Mapping[t.Any, t.Any], state: State, where: str, tree: Tree) -> None:
     """Read the subnets parent by parent: what lies in its parent, and overlaps no sibling, overlaps nobody."""
     paths, texts = list(entries), list(entries.values())
-    state.new = {path for path in tree.order if path not in entries}
+    state.new = dict.fromkeys([path for path in tree.order if path not in entries]).keys()
     if len(tree.order) - len(state.new) < len(entries):
         state.gone = sorted(_path(path, where) for path in entries.keys() - tree.paths)
     if set(map(type, paths)) == {str} == set(map(type, texts)):
