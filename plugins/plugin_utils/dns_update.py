@@ -9,11 +9,13 @@ changes into messages: one zone each, reverse zones first (last on the way back)
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import ipv6_prefix, text_value
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import (
+    NAME_TYPES,
     absolute,
     address_of,
     fold,
@@ -28,6 +30,9 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.spf import spf_with_i
 LARGEST_MESSAGE = 60000  # octets; the limit of TCP is 65535, and a signature needs room
 LARGEST_TTL = 2**31 - 1
 _ONE_ONLY = frozenset({"CNAME", "DNAME"})
+# Names that `absolute` gives back as they are, but for the final dot. Of thousands of records nearly all are.
+_PLAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_/-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?\.?")
+_LONGEST_PLAIN = 253
 
 
 class Key(t.NamedTuple):
@@ -137,15 +142,22 @@ def _record(item: t.Mapping[str, object], what: str) -> Record:
     # `zone` is what the filter ptr_records adds. The zone is asked for, so it is not needed here.
     _only(item, what, ("name", "type", "data"), ("ttl", "fallback", "zone"))
     kind = record_type(item["type"], f"{what}.type")
-    key = Key(absolute(item["name"], f"{what}.name"), kind)
+    key = Key(_name(item["name"], f"{what}.name"), kind)
     ttl = None if item.get("ttl") is None else _ttl(item["ttl"], f"{what}.ttl")
-    data = record_data(kind, item["data"], f"{what}.data")
+    text, where = item["data"], f"{what}.data"
+    data = _name(text, where) if kind in NAME_TYPES else record_data(kind, text, where)
     fallback = None
     if item.get("fallback") is not None:
         fallback = absolute(item["fallback"], f"{what}.fallback")
         if kind != "PTR" or address_of(key.name) is None:
             raise RolloutError(f"{what}.fallback: {key.name} {kind} is not the PTR record of one address")
     return Record(key, data, ttl, fallback)
+
+
+def _name(value: object, what: str) -> str:
+    if isinstance(value, str) and len(value) <= _LONGEST_PLAIN and _PLAIN.fullmatch(value):
+        return str(value) if value[-1] == "." else f"{value}."
+    return absolute(value, what)
 
 
 def _spf(item: t.Mapping[str, object], what: str) -> Spf:
@@ -225,10 +237,10 @@ def _folded(key: Key, rrset: Rrset) -> set[str]:
 
 
 def _chosen(record: Record, wish: Wanted, live: Live, warnings: list[str]) -> list[Record]:
-    """Return the record as it is to be, a PTR with a fallback decided."""
+    """Return the record as it is to be. Of a PTR with a fallback it is decided; the other one is its fallback now."""
     if record.fallback is None:
         return [record]
-    other = record._replace(data=record.fallback, fallback=None)
+    other = record._replace(data=record.fallback, fallback=record.data)
     if not wish.present:
         return [record, other]
     key, address = _forward(record)
@@ -253,7 +265,12 @@ def _with(key: Key, group: list[Record], groups: t.Mapping[Key, list[Record]], w
     if wish.exclusive or key.type in _ONE_ONLY:
         data = {folded: held.get(folded, text) for folded, text in wanted_data.items()}
     else:
-        data = {**wanted_data, **held}
+        # Of the two names of one record only one may stay.
+        passed = {fold(key.type, record.fallback) for record in group if record.fallback is not None}
+        data = {
+            **wanted_data,
+            **{folded: text for folded, text in held.items() if folded not in passed - {*wanted_data}},
+        }
     return Rrset(_ttl_of(key, group, groups, wish, live), tuple(sorted(data.values())))
 
 
