@@ -48,7 +48,7 @@ options:
     default: ""
   zones:
     description:
-      - The zones. A plain name stands for C({name: NAME}).
+      - The zones. A plain text is taken for the C(name).
       - Without any, the records go into the zones that the server's configuration has for them. No zone is made then,
         and O(purge) and O(foreign) mean nothing.
     type: raw
@@ -120,8 +120,8 @@ options:
   state:
     description:
       - V(present) has the zones hold the records.
-      - V(absent) with O(records) or O(spf) takes out exactly these. A zone that this module made goes with its last
-        record.
+      - V(absent) with O(records) or O(spf) takes out exactly these. The zones of O(zones) that this module made go with
+        the last record in all of them.
       - V(absent) without them takes out all that this module wrote, and removes the zones that it made, unless others
         have put records there. A file that was there before is then what it was, but for the serial, which only moves
         forward, and for lines of others that were changed, such as an SPF policy. Name these with V(absent) first.

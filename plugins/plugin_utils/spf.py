@@ -23,6 +23,9 @@ LONGEST = 8192
 MOST_LOOKUPS = 10  # RFC 7208, section 4.6.4
 LOOKUPS = frozenset(["include", "a", "mx", "ptr", "exists"])
 MECHANISM = re.compile(r"([+?~-]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?:([:/])(.*))?", re.ASCII | re.IGNORECASE)
+HOSTS = re.compile(
+    r"(?::(?P<domain>[^/]+(?:/[^/]*\})?[^/]*))?(?:/(?P<bits4>\d{1,2}))?(?://(?P<bits6>\d{1,3}))?", re.ASCII
+)
 MODIFIER = re.compile(r"([a-z][a-z0-9._-]*)=(.*)", re.ASCII | re.IGNORECASE)
 MAPPED = (0xFFFF << 32, 96)
 
@@ -54,7 +57,7 @@ def spf_with_ip6(spf: object, prefixes: object, state: str = "present") -> str:
         return _without(record, wanted)
     if state != "present":
         raise RolloutError(f"spf: state: {shown(state)} is not known; write present or absent")
-    terms = _terms(record, strict=True)
+    terms = read_terms(record, strict=True)
     _check(record, terms)
     return _with(record, terms, wanted)
 
@@ -77,7 +80,8 @@ def _prefixes(value: object) -> list[Prefix]:
     return found
 
 
-def _terms(record: str, strict: bool) -> list[Term]:
+def read_terms(record: str, strict: bool) -> list[Term]:
+    """Return the terms of a record; with ``strict`` an error where a receiver sees one."""
     terms = []
     for match in re.finditer(r"[^ ]+", record):
         if match.start() == 0:
@@ -110,6 +114,8 @@ def _network(name: str, mark: str | None, value: str | None) -> Prefix | None:
         raise RolloutError("all takes nothing behind it")
     if name in ("include", "exists", "ip4", "ip6") and (mark != ":" or not value):
         raise RolloutError(f"{name} needs a colon and a value")
+    if name in ("a", "mx"):
+        hosts_argument(f"{mark or ''}{value or ''}")
     if name == "ip4":
         text = value or ""
         address, _slash, length = text.partition("/")
@@ -127,6 +133,15 @@ def _network(name: str, mark: str | None, value: str | None) -> Prefix | None:
     return first >> (128 - size) << (128 - size), size  # receivers do not look at host bits
 
 
+def hosts_argument(text: str) -> tuple[str, int, int]:
+    """Read what stands behind an ``a`` or ``mx``: the domain, and the prefix lengths for IPv4 and IPv6."""
+    match = HOSTS.fullmatch(text)
+    bits4, bits6 = (int(match[name] or most) if match else 129 for name, most in (("bits4", "32"), ("bits6", "128")))
+    if match is None or bits4 > 32 or bits6 > 128:
+        raise RolloutError(f"{shown(text)} is no domain with prefix lengths, such as :mail.example.com/24//64")
+    return match["domain"] or "", bits4, bits6
+
+
 def _check(record: str, terms: list[Term]) -> None:
     lookups = sum(term.name in LOOKUPS or term.name == "redirect=" for term in terms)
     if lookups > MOST_LOOKUPS:
@@ -134,6 +149,11 @@ def _check(record: str, terms: list[Term]) -> None:
             f"spf: {shown(record)} needs {lookups} DNS lookups, and receivers stop after {MOST_LOOKUPS} "
             "(RFC 7208, section 4.6.4); replace some by ip4 and ip6 terms, which need none"
         )
+    check_modifiers(record, terms)
+
+
+def check_modifiers(record: str, terms: list[Term]) -> None:
+    """Refuse a modifier that is there twice."""
     for name in ("redirect=", "exp="):
         if sum(term.name == name for term in terms) > 1:
             raise RolloutError(f"spf: {shown(record)} has {name} more than once; it makes the whole record an error")
@@ -183,7 +203,7 @@ def _text(prefix: Prefix) -> str:
 
 
 def _without(record: str, wanted: list[Prefix]) -> str:
-    for term in reversed(_terms(record, strict=False)):
+    for term in reversed(read_terms(record, strict=False)):
         if term.prefix in wanted and term.qualifier == "+":
             start, end = term.start, term.end
             if end < len(record):

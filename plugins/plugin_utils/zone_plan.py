@@ -20,7 +20,6 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils import (
     zone_edit,
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import address_of, fold
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_server import Problem
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     Change,
     Key,
@@ -32,9 +31,8 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.zone import SOA_KEYS, zone_file
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.zone_edit import ZoneText
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.zone_reader import Files
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.zone_wanted import DEFAULT_TTL, Policy, Zone
-
-_ADDRESSES = ("A", "AAAA")
 
 
 class Job(t.NamedTuple):
@@ -52,67 +50,6 @@ class Plan(t.NamedTuple):
     changed: list[Transaction]
     live: dict[Key, Rrset | None]
     warnings: list[str]
-
-
-class Files:
-    """Zone files as a comparison sees a name server.
-
-    :param others: the zones without a text: the reason where one is not for writing here, nothing where there is no
-        file and none is wanted
-    """
-
-    def __init__(self, texts: t.Mapping[str, ZoneText], others: t.Mapping[str, str]) -> None:
-        self.zones = texts
-        self.others = others
-        self.rrsets = {name: zone_edit.rrsets(zone.entries) for name, zone in texts.items()}
-        # Below a delegation a zone has nothing to say but where the servers of the other zone are.
-        self._cuts = {
-            name: {key.name: rrset.data for key, rrset in held.items() if key.type == "NS" and key.name != name}
-            for name, held in self.rrsets.items()
-        }
-
-    def zone(self, name: str) -> str | None:
-        """Return the zone that a name is in: the longest one."""
-        place = name
-        while place:
-            if place in self.zones or place in self.others:
-                return place
-            place = place.partition(".")[2]
-        return "." if "." in self.zones else None
-
-    def look(self, keys: t.Sequence[Key]) -> dict[Key, Rrset | Problem | None]:
-        """Read RRsets."""
-        return {key: self._look(key) for key in keys}
-
-    def _look(self, key: Key) -> Rrset | Problem | None:
-        zone = self.zone(key.name)
-        if zone is None:
-            return Problem("it is in none of the zones that the call names, or that the server's configuration has")
-        if self.others.get(zone):
-            return Problem(self.others[zone])
-        held = self.rrsets.get(zone, {})
-        found = held.get(key)
-        if found is None and key.type != "CNAME" and Key(key.name, "CNAME") in held:
-            return Problem(f"it is an alias of {held[Key(key.name, 'CNAME')].data[0]}")
-        cut = self._cut(zone, key)
-        if cut is not None:
-            return Problem(f"the zone {cut} is delegated to other servers, so that nobody would see a record there")
-        return found
-
-    def _cut(self, zone: str, key: Key) -> str | None:
-        place = key.name
-        while place and place != zone:
-            servers = self._cuts.get(zone, {}).get(place)
-            if servers is not None:
-                glue = key.type in _ADDRESSES and key.name in servers
-                at_cut = place == key.name and key.type in ("NS", "DS")
-                return None if glue or at_cut else place
-            place = place.partition(".")[2]
-        return None
-
-    def zone_of(self, names: t.Iterable[str]) -> dict[str, str]:
-        """Return the zone of each name."""
-        return {name: zone for name in names for zone in [self.zone(name)] if zone is not None}
 
 
 def plan(
@@ -135,22 +72,29 @@ def plan(
             _unnamed(files.zones[zone.name], wish, changes, policy)
             _wildcards(zone, files.rrsets[zone.name], changes)
     jobs, warnings = [], list(found.warnings)
+    made = [zone.name for zone in wanted if there[zone.name].get("ours") and zone.name in files.zones]
+    if wish.present or not all(_nothing_left(files.zones[name], changes) for name in made):
+        made = []
     for zone in wanted or [_plain(name) for name in files.zones]:
         mine = [change for change in changes.values() if files.zone(change.key.name) == zone.name]
-        if zone.name not in files.zones:
-            continue
-        if not wish.present and there[zone.name]["ours"] and mine and _nothing_left(zone.name, files.rrsets[zone.name], mine):
+        if zone.name in made:
             jobs.append(Job(zone.name, None, None))
-            continue
-        jobs += _job(zone, files.zones[zone.name], mine, there[zone.name], policy, now, warnings)
+        elif zone.name in files.zones:
+            jobs += _job(zone, files.zones[zone.name], mine, there[zone.name], policy, now, warnings)
     shown = [*_made(wanted, files, there, changes), *changes.values()]
     return _sorted(jobs, shown, files, found.live, warnings, wish.present)
 
 
-def _nothing_left(zone: str, held: t.Iterable[Key], changes: t.Iterable[Change]) -> bool:
-    """Whether a zone holds no more than its name servers after the changes."""
-    gone = {change.key for change in changes if change.after is None}
-    return all(key in gone or key == Key(zone, "NS") for key in held)
+def _nothing_left(zone: ZoneText, changes: t.Mapping[Key, Change]) -> bool:
+    """Whether a zone that was made holds no more than its name servers and its wildcards after the changes."""
+    for entry in zone.entries:
+        key = Key(entry.name, entry.type)
+        gone = key in changes and changes[key].after is None
+        beginning = key in (Key(zone.zone, "NS"), Key(zone.zone, "SOA"))
+        wildcard = entry.name.startswith("*.") and zone.inside(entry)
+        if not (gone or beginning or wildcard):
+            return False
+    return True
 
 
 def _sorted(
