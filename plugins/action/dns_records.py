@@ -8,7 +8,13 @@ from __future__ import annotations
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_names, dns_records, dns_server, dns_update
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import (
+    dns_compare,
+    dns_names,
+    dns_records,
+    dns_server,
+    dns_update,
+)
 
 ARGUMENTS = {
     "server": {"type": "raw", "required": True},
@@ -18,6 +24,7 @@ ARGUMENTS = {
     # raw: the check of a type would put a wrong value into its message
     "key_secret": {"type": "raw", "no_log": True},
     "timeout": {"type": "float", "default": 10.0},
+    "compare": {"type": "str", "choices": list(dns_compare.WAYS), "default": "auto"},
     "records": {"type": "raw", "default": []},
     "spf": {"type": "raw", "default": []},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -49,7 +56,7 @@ class ActionModule(ActionBase):
         )
         key = dns_server.tsig_key(given["key_name"], given["key_secret"], given["key_algorithm"])
         with dns_server.Server(given["server"], given["port"], key, given["timeout"]) as server:
-            found = dns_records.plan(wish, server)
+            found = dns_records.plan(wish, server, given["compare"])
             if self._task.check_mode:
                 outcome = dns_records.Outcome(found.transactions, dns_records.predicted(found), None)
             else:

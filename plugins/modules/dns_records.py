@@ -51,6 +51,16 @@ options:
     description: How many seconds to wait for the server, each time.
     type: float
     default: 10.0
+  compare:
+    description:
+      - How the RRsets are read for the comparison.
+      - V(query) asks for each of them.
+      - V(transfer) transfers the zones that they are in (AXFR). A zone that the server does not give away is an error.
+      - V(auto) transfers a zone of which 200 RRsets or more are asked for, where the server allows it and the zone is
+        not much larger than that. It asks for everything else.
+    type: str
+    choices: [auto, query, transfer]
+    default: auto
   records:
     description:
       - The records. A name or a type may occur as often as it likes. Records of the same name and type make one RRset.

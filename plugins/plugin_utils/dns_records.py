@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_wire
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_compare, dns_wire
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_server import Problem, Server
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     Change,
@@ -57,14 +57,21 @@ class Outcome(t.NamedTuple):
     error: str | None
 
 
-def plan(wish: Wanted, server: Reader) -> Plan:
-    """Read what the server holds and work out the messages. Nothing is changed."""
+def plan(wish: Wanted, server: Reader, way: str = "auto") -> Plan:
+    """Read what the server holds and work out the messages. Nothing is changed.
+
+    :param way: one of :data:`dns_compare.WAYS`; it counts where the reader is a server, which may give zones away
+    """
     about, beside = asked(wish), needed(wish)
-    held = server.look(about + beside)
+    if isinstance(server, Server):
+        held, by_transfer = dns_compare.read(about + beside, server, way)
+    else:
+        held, by_transfer = server.look(about + beside), {}
     live = {key: found for key, found in held.items() if not isinstance(found, Problem)}
     _speak_for_all(about, held)
-    compared = _without_wildcards(wish, live, server)
-    zones = server.zone_of(change.key.name for change in compared.changes)
+    compared = _without_wildcards(wish, live, server, by_transfer)
+    names = [change.key.name for change in compared.changes]
+    zones = {**by_transfer, **server.zone_of(name for name in names if name not in by_transfer)}
     found = transactions(compared.changes, zones, dns_wire.size, wish.present)
     return Plan(found, compared.warnings, {key: live[key] for key in about})
 
@@ -80,10 +87,16 @@ def _speak_for_all(about: t.Sequence[Key], held: t.Mapping[Key, Rrset | Problem 
         raise RolloutError("; ".join(problems[:5]) + more + ". Nothing was changed")
 
 
-def _without_wildcards(wish: Wanted, live: dict[Key, Rrset | None], server: Reader) -> Comparison:
+def _without_wildcards(
+    wish: Wanted, live: dict[Key, Rrset | None], server: Reader, by_transfer: t.Container[str]
+) -> Comparison:
     """Compare, and take what only a wildcard answers for as what it is: an RRset that does not exist (RFC 4592)."""
     compared = changes(wish, live)
-    doubtful = {change.key: change.before for change in compared.changes if change.before is not None}
+    doubtful = {
+        change.key: change.before
+        for change in compared.changes
+        if change.before is not None and change.key.name not in by_transfer
+    }
     synthesised = _synthesised(doubtful, server)
     if not synthesised:
         return compared

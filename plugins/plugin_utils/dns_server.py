@@ -15,35 +15,28 @@ import struct
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_wire
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_rcodes, dns_wire
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import any_address, text_value
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import absolute
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_transfer import (
+    NotTransferred,
+    Transfer,
+    Zone,
+    check_signed,
+)
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Change, Key, Rrset, lines
 
 try:
     import dns.exception
     import dns.name
-    import dns.rcode
     import dns.tsig
 except ImportError:
     pass  # dns_names.need_library says so
 
 ALIAS = "it is an alias"
 ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1")
+_ANSWERS = ("NOERROR", "NXDOMAIN")
 _AT_ONCE = 128  # questions under way on the connection
-_MISMATCH = frozenset({"NXRRSET", "YXRRSET", "NXDOMAIN", "YXDOMAIN"})
-
-_WORDS = {
-    "REFUSED": "refuses the update (REFUSED): the key, or this machine's address, may not change these names; "
-    "look at the zone's update-policy or allow-update",
-    "NOTAUTH": "does not take updates for this zone (NOTAUTH): it is not the zone's primary server, "
-    "or the key has no right there",
-    "NOTZONE": "says that a name is not in this zone (NOTZONE)",
-    "NOTIMP": "does not know dynamic updates (NOTIMP)",
-    "SERVFAIL": "failed (SERVFAIL): its log says why; often the zone is frozen, has not loaded, or its journal "
-    "cannot be written",
-    "FORMERR": "did not understand the update (FORMERR)",
-}
 
 
 class Problem(t.NamedTuple):
@@ -116,11 +109,9 @@ class Server:
             raise RolloutError(f"{self} sent an answer that cannot be read: {type(error).__name__}") from None
 
     def _held(self, key: Key, answer: dns_wire.Answer) -> Rrset | Problem | None:
-        rcode = _rcode(answer)
-        if rcode == "REFUSED":
-            return Problem(f"{self} refuses to answer for it (REFUSED): no zone of it, or no access")
-        if rcode not in ("NOERROR", "NXDOMAIN"):
-            return Problem(f"{self} answers {rcode} for it; its log says why")
+        rcode = dns_rcodes.name(answer.rcode)
+        if rcode not in _ANSWERS:
+            return Problem(f"{self} {dns_rcodes.explain(rcode, 'question')}")
         if not answer.flags & dns_wire.AA:
             cuts = [record.name for record in answer.authority if record.type == dns_wire.NS]
             return Problem(
@@ -132,11 +123,11 @@ class Server:
         number = dns_wire.type_number(key.type)
         held = [r for r in answer.answer if r.type == number and r.name.lower() == key.name]
         if held:
-            data = {dns_wire.data_text(key.type, record, answer.wire) for record in held}
+            data = {dns_wire.data_text(key.type, record, answer) for record in held}
             return Rrset(min(record.ttl for record in held), tuple(sorted(data)))
         for record in answer.answer:
             if record.type in (dns_wire.CNAME, dns_wire.DNAME):
-                target = dns_wire.data_text("CNAME", record, answer.wire)
+                target = dns_wire.data_text("CNAME", record, answer)
                 return Problem(f"{ALIAS} of {target}; records belong to the name that it stands for")
         return None
 
@@ -161,6 +152,67 @@ class Server:
                     if not at[name]:
                         raise RolloutError(f"{name}: {self} names no zone for it")
         return {name: self._zones[name] for name in asked}
+
+    def zones_at(self, places: t.Sequence[str]) -> dict[str, str | None]:
+        """Return the zone that each name is in, or None where the server does not say it at this name."""
+        found = self.look([Key(place, "SOA") for place in places])
+        return {
+            key.name: key.name if isinstance(held, Rrset) else self._zones.get(key.name) for key, held in found.items()
+        }
+
+    def transfer(self, zone: str, only: t.Container[Key] | None = None, most: int | None = None) -> Zone:
+        """Read a whole zone (AXFR).
+
+        :param only: the RRsets to keep; the others are only counted
+        :param most: give up where there are more records than this
+        :raises NotTransferred: where the server does not give the zone away, or not all of it
+        """
+        try:
+            return self._transfer(Transfer(zone, only, most))
+        except EOFError:
+            pass  # an idle connection that was closed in the meantime
+        try:
+            return self._transfer(Transfer(zone, only, most))
+        except EOFError:
+            raise NotTransferred(f"zone {zone}: {self} closed the connection instead of the transfer") from None
+
+    def _transfer(self, transfer: Transfer) -> Zone:
+        number = secrets.randbelow(0x10000)
+        message, code = dns_wire.signed(dns_wire.query(number, transfer.zone, "AXFR"), self._key)
+        signatures = self._signatures(code)
+        try:
+            self._send([message])
+            while not transfer.complete:
+                before = transfer.records
+                answer, is_signed = self._checked(self._receive(f"the transfer of {transfer.zone}"), signatures)
+                rcode = dns_rcodes.name(answer.rcode)
+                if answer.id != number or answer.flags & dns_wire.OPCODE:
+                    raise NotTransferred(f"{self} sent an answer that is not one to the transfer of {transfer.zone}")
+                if rcode != "NOERROR":
+                    raise NotTransferred(f"zone {transfer.zone}: {self} {dns_rcodes.explain(rcode, 'transfer')}")
+                transfer.take(answer)
+                wrong = None
+                if signatures is not None:
+                    wrong = check_signed(transfer.complete, is_signed, before, signatures.unsigned)
+                if wrong or not answer.answer:
+                    raise NotTransferred(f"zone {transfer.zone}: {self} {wrong or 'sent an empty message'}")
+        except RolloutError:
+            self.close()  # the rest of the transfer would be taken for other answers
+            raise
+        except (dns.exception.DNSException, ValueError) as error:
+            self.close()
+            raise NotTransferred(
+                f"zone {transfer.zone}: {self} sent what cannot be read: {type(error).__name__}"
+            ) from None
+        except (OSError, EOFError):
+            self.close()
+            if not transfer.records:
+                raise EOFError from None
+            raise NotTransferred(
+                f"zone {transfer.zone}: {self} closed the connection after {transfer.records} records, in the middle "
+                "of the transfer: the SOA record at its end is missing"
+            ) from None
+        return transfer.result()
 
     def _ask(self, keys: t.Sequence[Key]) -> list[dns_wire.Answer]:
         try:
@@ -191,7 +243,7 @@ class Server:
                 if place < 0:
                     raise RolloutError(f"{self} sent an answer to a question that was not asked")
                 answers[place] = self._read(wire, code)
-                if answers[place].question.lower() != question and _rcode(answers[place]) in ("NOERROR", "NXDOMAIN"):
+                if answers[place].question.lower() != question and dns_rcodes.name(answers[place].rcode) in _ANSWERS:
                     raise RolloutError(f"{self} sent an answer that does not fit the question {keys[place].name}")
         return [answers[place] for place in range(len(keys))]
 
@@ -213,11 +265,11 @@ class Server:
             ) from None
         if answer.id != number or answer.flags & dns_wire.OPCODE != dns_wire.UPDATE:
             raise RolloutError(f"{self} sent an answer that is not one to the update of the {what}")
-        rcode = _rcode(answer)
-        if rcode in _MISMATCH:
+        rcode = dns_rcodes.name(answer.rcode)
+        if rcode in dns_rcodes.MISMATCH:
             raise Conflict(self._conflict(zone, rcode, changes))
         if rcode != "NOERROR":
-            words = _WORDS.get(rcode, f"answers {rcode}")
+            words = dns_rcodes.explain(rcode, "update")
             raise RolloutError(f"{what}: {self} {words}. Nothing in this zone was changed")
 
     def _conflict(self, zone: str, rcode: str, changes: t.Sequence[Change]) -> str:
@@ -289,36 +341,27 @@ class Server:
         return octets
 
     def _read(self, wire: bytes, code: bytes) -> dns_wire.Answer:
+        answer, is_signed = self._checked(wire, self._signatures(code))
+        if self._key is not None and not is_signed and dns_rcodes.name(answer.rcode) in _ANSWERS:
+            raise RolloutError(f"{self} did not sign its answer, although the question was signed; it is not trusted")
+        return answer
+
+    def _signatures(self, code: bytes) -> dns_wire.Signatures | None:
+        return None if self._key is None else dns_wire.Signatures(self._key, code)
+
+    def _checked(self, wire: bytes, signatures: dns_wire.Signatures | None) -> tuple[dns_wire.Answer, bool]:
+        """Read a message; return it, and whether it has a signature, which is right then."""
+        answer = None
         name = "" if self._key is None else self._key.name.to_text()
         try:
             answer = dns_wire.read(wire)
-            is_signed = self._key is not None and dns_wire.check_signature(answer, self._key, code)
-        except dns.tsig.PeerBadKey:
-            raise RolloutError(
-                f"{self} does not know the key {name} (BADKEY): compare key_name and key_algorithm with the server's"
-            ) from None
-        except (dns.tsig.PeerBadSignature, dns.tsig.PeerBadTruncation):
-            raise RolloutError(
-                f"{self} finds the signature by the key {name} wrong (BADSIG): key_secret is not the one that it has"
-            ) from None
-        except (dns.tsig.PeerBadTime, dns.tsig.BadTime):
-            raise RolloutError(
-                f"{self} and this machine do not agree on the time (BADTIME): set both clocks, TSIG allows 300 s"
-            ) from None
-        except (dns.tsig.BadSignature, dns.tsig.BadKey, dns.tsig.BadAlgorithm):
-            raise RolloutError(f"{self}: the answer is signed wrongly (key {name}); it is not trusted") from None
+            is_signed = signatures is not None and signatures.check(answer)
         except (dns.exception.DNSException, ValueError) as error:
-            raise RolloutError(f"{self} sent an answer that cannot be read: {type(error).__name__}") from None
+            raise RolloutError(f"{self} {dns_rcodes.signature(error, name, answer)}") from None
         if not answer.flags & dns_wire.RESPONSE:
             raise RolloutError(f"{self} sent a question instead of an answer")
-        if self._key is not None and not is_signed and _rcode(answer) in ("NOERROR", "NXDOMAIN"):
-            raise RolloutError(f"{self} did not sign its answer, although the question was signed; it is not trusted")
-        return answer
+        return answer, is_signed
 
 
 def _list(key: Key, rrset: Rrset | None) -> str:
     return "nothing" if rrset is None else f"{', '.join(sorted(rrset.data))} (TTL {rrset.ttl})"
-
-
-def _rcode(answer: dns_wire.Answer) -> str:
-    return dns.rcode.to_text(dns.rcode.Rcode(answer.rcode))

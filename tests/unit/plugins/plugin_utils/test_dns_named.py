@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,20 +20,15 @@ import pytest
 
 pytest.importorskip("dns", reason="dnspython is not installed")
 
-import dns.message
-import dns.query
-import dns.rdatatype
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_records, dns_server, dns_update
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Key, Rrset
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import name_of
+from ansible_collections.ipv6.rollout.tests.unit.plugins.plugin_utils.dns_named import HEAD, NAMED, SECRET, Named
 
-NAMED = shutil.which("named", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(NAMED is None, reason="named is not installed (Debian package bind9)")
 
-# The canary: text that must be in no output. It is a key that only these tests use.
-SECRET = base64.b64encode(b"canary-of-these-tests-0123456789").decode()
 OTHER_SECRET = base64.b64encode(b"another-secret-that-is-not-known").decode()
 REVERSE = "0.0.2.1.8.b.d.0.1.0.0.2.ip6.arpa"
 WILD = "0.0.3.1.8.b.d.0.1.0.0.2.ip6.arpa"
@@ -43,7 +37,6 @@ WWW = "www.example.com."
 PTR80 = name_of(6, 0x20010DB8120000000000000000000080)
 ADDRESS80 = "2001:db8:1200::80"
 
-HEAD = "$TTL 600\n@ IN SOA ns1.example.com. hostmaster.example.com. 1 3600 900 604800 60\n@ IN NS ns1.example.com.\n"
 ZONES = {
     "example.com": HEAD
     + """\
@@ -69,80 +62,12 @@ plain IN TXT "no policy"
 }
 
 
-class Named:
-    """A name server of the test's own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.log = folder / "log"
-        zones = []
-        for zone, text in ZONES.items():
-            (folder / f"{zone}.zone").write_text(text)
-            barred = zone.startswith(("refused", "8.e"))
-            policy = "allow-update { none; };" if barred else "update-policy { grant rollout zonesub any; };"
-            zones.append(f'zone "{zone}" {{ type primary; file "{zone}.zone"; {policy} }};')
-        (folder / "named.conf").write_text(
-            f"""
-key rollout {{ algorithm hmac-sha256; secret "{SECRET}"; }};
-key idle {{ algorithm hmac-sha256; secret "{SECRET}"; }};
-options {{
-    directory "{folder}"; pid-file "{folder}/pid"; session-keyfile "{folder}/session.key";
-    listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 port {self.port} {{ ::1; }};
-    recursion no; dnssec-validation no; notify no; tcp-clients 200;
-}};
-controls {{ }};
-{chr(10).join(zones)}
-"""
-        )
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [str(NAMED), "-g", "-c", str(self.folder / "named.conf"), "-p", str(self.port), "-n", "1"],
-                stdout=log,
-                stderr=log,
-            )
-        for _attempt in range(200):
-            if self.process.poll() is not None:
-                break
-            if self.serial("example.com") is not None:
-                return
-            time.sleep(0.05)
-        pytest.fail(f"named did not start:\n{self.log.read_text()[-2000:]}")
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(20)
-            self.process = None
-
-    def serial(self, zone: str) -> int | None:
-        query = dns.message.make_query(zone, "SOA", flags=0)
-        try:
-            answer = dns.query.tcp(query, "127.0.0.1", port=self.port, timeout=2)
-        except OSError:
-            return None
-        return next((rrset[0].serial for rrset in answer.answer if rrset.rdtype == dns.rdatatype.SOA), None)
-
-    def server(self, address: str = "127.0.0.1", **changed: t.Any) -> dns_server.Server:
-        options = {"key_name": "rollout", "key_secret": SECRET, "key_algorithm": "hmac-sha256", **changed}
-        key = dns_server.tsig_key(options["key_name"], options["key_secret"], options["key_algorithm"])
-        return dns_server.Server(address, options.get("port", self.port), key, options.get("timeout", 5.0))
-
-    def get(self, name: str, kind: str) -> Rrset | None:
-        with self.server() as server:
-            found = server.look([Key(name, kind)])[Key(name, kind)]
-        assert not isinstance(found, dns_server.Problem), found
-        return found
+BARRED = dict.fromkeys(("refused.example", "8.e.f.ip6.arpa"), "allow-update { none; };")
 
 
 @pytest.fixture
 def named(tmp_path: Path) -> t.Iterator[Named]:
-    server = Named(tmp_path)
+    server = Named(tmp_path, ZONES, BARRED)
     server.start()
     yield server
     server.stop()

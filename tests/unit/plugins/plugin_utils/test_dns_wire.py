@@ -96,7 +96,7 @@ def test_an_answer_is_read_as_dnspython_reads_it() -> None:
     wire = message.to_wire()
     answer = dns_wire.read(wire)
     assert (answer.id, answer.rcode, bool(answer.flags & dns_wire.AA)) == (7, 0, True)
-    read = [(r.name, r.ttl, dns_wire.data_text(dns.rdatatype.to_text(r.type), r, wire)) for r in answer.answer]
+    read = [(r.name, r.ttl, dns_wire.data_text(dns.rdatatype.to_text(r.type), r, answer)) for r in answer.answer]
     expected = [(str(rrset.name), rrset.ttl, rdata.to_text()) for rrset in rrsets for rdata in rrset]
     assert sorted(read) == sorted(expected), "dnspython writes the records of an RRset in any order"
     assert [(r.name, r.type) for r in answer.authority] == [("example.com.", dns_wire.NS)]
