@@ -65,4 +65,5 @@ class ActionModule(ActionBase):
             "zones": reading.zones,
             "unknown": reading.unknown,
             "findings": judged + differences,
+            "lines": zone_info.lines(reading, judged + differences),
         }

@@ -13,9 +13,9 @@ author:
   - ipv6.rollout contributors (@ipv6-rollout)
 description:
   - Reads zones from one authoritative server, judges them, and compares the serials on further servers.
-  - A zone is read whole (AXFR) where the server gives it away. Where it does not, or where a zone is not named at all,
-    the records of the hosts are asked for one by one, without recursion, and then what they point to. These are the
-    addresses and mail servers of names, the PTR records of addresses, the name servers, and the SPF records.
+  - A zone is read whole (AXFR) where the server gives it away. Where it does not, the records of the hosts are asked
+    for one by one, without recursion, and then what they point to. These are the addresses and mail servers of names,
+    the PTR records of addresses, the name servers, and the SPF records.
   - What the server does not answer for is told in RV(unknown) and never judged.
   - Runs on the controller, over TCP, and never changes anything.
 requirements:
@@ -45,9 +45,13 @@ options:
     type: float
     default: 10.0
   zones:
-    description: The zones to read. The filter P(ipv6.rollout.reverse_zones#filter) gives those of a prefix.
+    description:
+      - The zones to read. A prefix stands for all of its reverse zones. Dictionaries as M(ipv6.rollout.zone) takes them
+        are zones too.
+      - Without any, they are those of the names and addresses of O(hosts). One with more than 100000 records is then
+        not read whole.
     type: list
-    elements: str
+    elements: raw
     default: []
   hosts:
     description:
@@ -87,7 +91,7 @@ EXAMPLES = r"""
     server: 198.51.100.53
     key_name: rollout
     key_secret: "{{ vault_dns_key }}"
-    zones: "{{ ['example.com'] + ('2001:db8:1200::/48' | ipv6.rollout.reverse_zones) }}"
+    zones: [example.com, "2001:db8:1200::/48"]
     servers: ["2001:db8:53::53"]
   register: live
 
@@ -193,4 +197,12 @@ findings:
       data: "2026010100"
       message: name server 192.0.2.54:53 has the serial 2026010100 of example.com., and 2026010101 is the primary one
       fix: Wait for its refresh, or send it a NOTIFY; where that does not help, its log says why it gets no transfer.
+lines:
+  description: The zones, the findings and what is unknown, a line each, to be shown.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - example.com. serial 2026010101, whole, 12 records
+    - Nothing is wrong in what was read.
 """

@@ -12,10 +12,10 @@ import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import findings
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import findings, zone_wanted
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import any_address, text_value
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_hosts import host_records
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import absolute, txt_text
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import txt_text
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_server import ALIAS, Problem, Server
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_transfer import NotTransferred, Zone
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Key, Rrset
@@ -31,6 +31,7 @@ _OF_SPF = {
     "a": _ADDRESSES,
     "mx": ("MX",),
 }
+_MOST = 100_000  # records of a zone that nobody named
 _STEPS = 16  # from one record to what it points to; a chain that is longer never ends
 _SPF_NAMES = re.compile(r"(?:^|\s)[+?~-]?(include|a|mx|redirect)[:=]([A-Za-z0-9_.-]+)", re.ASCII)
 # What single questions settle. The rest needs the whole zone.
@@ -69,9 +70,7 @@ class Reading(t.NamedTuple):
 
 def wish(zones: object, hosts: object) -> Wish:
     """Read what a user wrote."""
-    if not isinstance(zones, (list, tuple)):
-        raise RolloutError(f"zones: {shown(zones)} is not a list of zone names")
-    names = [absolute(zone, f"zones[{place}]") for place, zone in enumerate(zones)]
+    names = [zone.name for zone in zone_wanted.zones(zones)]
     lab, published, reverse = (host_records(hosts, kind) for kind in ("lab", "published", "reverse"))
     if not names and not hosts:
         raise RolloutError("zones, hosts: nothing is given; say which zones to read, or which hosts to look for")
@@ -97,9 +96,9 @@ def servers(value: object) -> list[str]:
 def read(asked: Wish, server: Server) -> Reading:
     """Read the zones: each whole where the server gives it away, and else what is asked for, one by one."""
     whole: dict[str, Zone] = {}
-    for name in asked.zones:
+    for name in asked.zones or _zones_of_hosts(asked, server):
         try:
-            whole[name] = server.transfer(name)
+            whole[name] = server.transfer(name, most=None if asked.zones else _MOST)
         except NotTransferred:
             continue
     held = _one_by_one(asked, whole, server)
@@ -121,6 +120,14 @@ def read(asked: Wish, server: Server) -> Reading:
         if isinstance(found, Problem) and not found.reason.startswith(ALIAS)
     ]
     return Reading(records, zones, unknown)
+
+
+def _zones_of_hosts(asked: Wish, server: Server) -> list[str]:
+    """Return the zones of hosts that the server has; where it does not speak for a name, there is none of it."""
+    keys = [Key(name, "SOA") for name in (*asked.names, *asked.domains, *asked.pointers)]
+    found = server.look(keys)
+    speaks = [key.name for key, held in found.items() if not isinstance(held, Problem) or held.reason.startswith(ALIAS)]
+    return sorted(set(server.zone_of(speaks).values()))
 
 
 def _of(zone: str, key: Key, rrset: Rrset) -> t.Iterator[dict[str, t.Any]]:
@@ -271,6 +278,18 @@ def differences(reading: Reading, others: t.Iterable[Server]) -> list[dict[str, 
                     _finding("secondary-differs", "error", zone, zone, "SOA", None, f"{zone}: {why}", _FIX_ABSENT)
                 )
     return found
+
+
+def lines(reading: Reading, found: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """Return what was read and what is wrong, a line each, for people."""
+    told = [
+        f"{name} serial {zone['serial']}, {'whole' if zone['by'] == 'transfer' else 'the records of hosts only'}, "
+        f"{zone['records']} records"
+        for name, zone in sorted(reading.zones.items())
+    ]
+    told += [f"{item['severity']}: {item['message']} {item['fix']}" for item in found]
+    told += [f"unknown: {item['name']} {item['type']}: {item['reason']}" for item in reading.unknown]
+    return told if found else [*told, "Nothing is wrong in what was read."]
 
 
 _FIX_BEHIND = (

@@ -10,7 +10,6 @@ import typing as t
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import text_value
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import absolute
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.names import owner_name
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import reverse_zones, ttl_value
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.zone import SOA_KEYS
 
@@ -45,10 +44,8 @@ def zones(value: object) -> list[Zone]:
     found: dict[str, Zone] = {}
     for place, item in enumerate(value):
         what = f"zones[{place}]"
-        if isinstance(item, str):
-            item = {"name": item}
         if not isinstance(item, t.Mapping):
-            raise RolloutError(f"{what}: {shown(item)} is not a dictionary {{name, ns, soa, ...}}")
+            item = {"name": item}
         unknown = [key for key in item if key not in _KEYS]
         if unknown:
             raise RolloutError(f"{what}: {shown(unknown[0])} is not known here; {', '.join(_KEYS)} are")
@@ -62,7 +59,7 @@ def zones(value: object) -> list[Zone]:
 def _zones(item: t.Mapping[str, object], what: str) -> list[Zone]:
     text = text_value(item.get("name"), f"{what}.name", 1024)
     is_prefix = "/" in text and not text.rstrip(".").lower().endswith(".arpa")
-    names = reverse_zones(text) if is_prefix else [owner_name(text, f"{what}.name")]
+    names = reverse_zones(text) if is_prefix else [absolute(text, f"{what}.name")]
     path = "" if item.get("file") is None else text_value(item["file"], f"{what}.file", 4096)
     if path and (not path.startswith("/") or not path.isprintable() or set(path) & set('"\\')):
         raise RolloutError(f"{what}.file: {shown(path)} is not the path of a file, such as /etc/bind/db.example.com")

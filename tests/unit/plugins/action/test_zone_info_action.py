@@ -159,7 +159,7 @@ def test_hosts_alone_are_enough(start: t.Callable[..., Named]) -> None:
     named = start({"example.com": GOOD + "web IN CNAME www\n", **pointers()})
     hosts = {"www1": {"address": "2001:db8:1200::80", "names": ["web.example.com"], "lab_names": ["www.example.net"]}}
     reading = read(named, (), hosts)
-    assert reading.zones["example.com."]["by"] == "query" and reading.zones[f"{REVERSE}."]["serial"] == 1
+    assert reading.zones["example.com."]["by"] == "transfer" and reading.zones[f"{REVERSE}."]["serial"] == 1
     assert {
         "zone": "example.com.",
         "name": "web.example.com.",
@@ -182,7 +182,7 @@ def test_a_zone_that_is_not_there(start: t.Callable[..., Named]) -> None:
     ("zones", "hosts", "why"),
     [
         ("example.com", {}, "zones: 'example.com' is not a list"),
-        ([5], {}, r"zones\[0\]: 5 is a number"),
+        ([5], {}, r"zones\[0\].name: 5 is a number"),
         ([["x"]], {}, r"zones\[0\]"),
         (["192.0.2.1"], {}, "is an address"),
         ([], {}, "nothing is given"),
