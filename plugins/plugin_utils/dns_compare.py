@@ -16,7 +16,8 @@ WAYS = ("auto", "query", "transfer")
 MANY = 200  # RRsets of a zone from which on a transfer pays
 # A question costs as much as some 20 records of a transfer. Above this the questions are cheaper.
 _RECORDS_FOR_EACH = 20
-_LABELS_OF_64 = 18  # 16 digits and ip6.arpa
+_OF_ADDRESS = 73  # characters of the reverse name of an IPv6 address, whose last 41 are the name of its /64
+_DIGITS_OF_HOST = 32
 
 
 class Held(t.NamedTuple):
@@ -84,7 +85,6 @@ def _by_zone(keys: t.Sequence[Key], server: Server, every: bool) -> dict[str, li
 
 
 def _place(name: str) -> str:
-    above = name.partition(".")[2]
-    if above.endswith(".ip6.arpa."):
-        above = ".".join(above.split(".")[-_LABELS_OF_64 - 1 :])
-    return above
+    if len(name) == _OF_ADDRESS and name.endswith(".ip6.arpa."):
+        return name[_DIGITS_OF_HOST:]
+    return name.partition(".")[2]

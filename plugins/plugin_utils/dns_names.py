@@ -37,6 +37,9 @@ _FOLDED = NAME_TYPES | {"MX", "SRV", "NAPTR", "RP", "AFSDB", "KX"}
 # Only the server writes these, or they are questions and never records.
 _NO_RECORDS = frozenset({"SOA", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "ANY", "AXFR", "IXFR", "OPT", "TSIG"})
 
+# What nearly every record is; the names are as they should be already.
+_USUAL = frozenset({"A", "AAAA", "CNAME", "MX", "NS", "PTR", "SRV", "TXT"})
+
 _TYPE = re.compile(r"[A-Z][A-Z0-9-]{0,19}", re.ASCII)
 LONGEST_DATA = 65535
 
@@ -62,6 +65,8 @@ def absolute(value: object, what: str) -> str:
 
 def record_type(value: object, what: str) -> str:
     """Read a record type."""
+    if isinstance(value, str) and value in _USUAL:
+        return str(value)
     text = text_value(value, what).upper()
     if text in _NO_RECORDS:
         raise RolloutError(f"{what}: {text} is not a record that an update may write")

@@ -130,12 +130,12 @@ def _dicts(value: object, what: str) -> t.Iterator[t.Mapping[str, object]]:
 
 
 def _only(item: t.Mapping[str, object], what: str, must: tuple[str, ...], may: tuple[str, ...] = ()) -> None:
-    missing = [key for key in must if item.get(key) is None]
-    if missing:
-        raise RolloutError(f"{what}: {missing[0]} is missing")
-    unknown = sorted(str(key) for key in item if key not in must and key not in may)
-    if unknown:
-        raise RolloutError(f"{what}: {unknown[0]} is not known here; {', '.join(must + may)} are")
+    for key in must:
+        if item.get(key) is None:
+            raise RolloutError(f"{what}: {key} is missing")
+    for key in item:
+        if key not in must and key not in may:
+            raise RolloutError(f"{what}: {key} is not known here; {', '.join(must + may)} are")
 
 
 def _record(item: t.Mapping[str, object], what: str) -> Record:
@@ -208,7 +208,8 @@ def _forward(record: Record) -> tuple[Key, str]:
 def changes(wish: Wanted, live: Live) -> Comparison:
     """Compare what is wanted with what a server holds. ``live`` must hold every key that :func:`asked` names."""
     warnings: list[str] = []
-    records = [record for item in wish.records for record in _chosen(item, wish, live, warnings)]
+    there = {(record.key, record.data) for record in wish.records} if any(r.fallback for r in wish.records) else set()
+    records = [record for item in wish.records for record in _chosen(item, wish, live, there, warnings)]
     groups: dict[Key, list[Record]] = {}
     for record in records:
         groups.setdefault(record.key, []).append(record)
@@ -227,8 +228,10 @@ def changes(wish: Wanted, live: Live) -> Comparison:
 
 def same(key: Key, one: Rrset | None, other: Rrset | None) -> bool:
     """Whether two RRsets are the same: data and TTL."""
+    if one is other:
+        return True
     if one is None or other is None:
-        return one is other
+        return False
     return one.ttl == other.ttl and _folded(key, one) == _folded(key, other)
 
 
@@ -236,8 +239,13 @@ def _folded(key: Key, rrset: Rrset) -> set[str]:
     return {fold(key.type, data) for data in rrset.data}
 
 
-def _chosen(record: Record, wish: Wanted, live: Live, warnings: list[str]) -> list[Record]:
-    """Return the record as it is to be. Of a PTR with a fallback it is decided; the other one is its fallback now."""
+def _chosen(
+    record: Record, wish: Wanted, live: Live, there: t.Container[tuple[Key, str]], warnings: list[str]
+) -> list[Record]:
+    """Return the record as it is to be. Of a PTR with a fallback it is decided; the other one is its fallback now.
+
+    :param there: what the same call wants
+    """
     if record.fallback is None:
         return [record]
     other = record._replace(data=record.fallback, fallback=record.data)
@@ -245,8 +253,7 @@ def _chosen(record: Record, wish: Wanted, live: Live, warnings: list[str]) -> li
         return [record, other]
     key, address = _forward(record)
     held = live.get(key)
-    in_this_call = any(r.key == key and r.data == address for r in wish.records)
-    if in_this_call or (held is not None and address in held.data):
+    if (key, address) in there or (held is not None and address in held.data):
         return [record]
     if key not in live:
         warnings.append(
@@ -258,6 +265,8 @@ def _chosen(record: Record, wish: Wanted, live: Live, warnings: list[str]) -> li
 
 def _with(key: Key, group: list[Record], groups: t.Mapping[Key, list[Record]], wish: Wanted, live: Live) -> Rrset:
     before = live[key]
+    if before is not None and _plainly(group, before):
+        return before
     wanted_data = {fold(key.type, record.data): record.data for record in group}
     if key.type in _ONE_ONLY and len(wanted_data) > 1:
         raise RolloutError(f"records: {key.name} has {len(wanted_data)} {key.type} records; a name has at most one")
@@ -272,6 +281,16 @@ def _with(key: Key, group: list[Record], groups: t.Mapping[Key, list[Record]], w
             **{folded: text for folded, text in held.items() if folded not in passed - {*wanted_data}},
         }
     return Rrset(_ttl_of(key, group, groups, wish, live), tuple(sorted(data.values())))
+
+
+def _plainly(group: list[Record], before: Rrset) -> bool:
+    """Whether an RRset of one record is as wanted at first sight, as nearly all of thousands are."""
+    first = group[0]
+    return (
+        len(group) == 1
+        and before.data == (first.data,)
+        and (first.ttl == before.ttl or (first.ttl is None and first.key.type != "AAAA"))
+    )
 
 
 def _ttl_of(key: Key, group: list[Record], groups: t.Mapping[Key, list[Record]], wish: Wanted, live: Live) -> int:

@@ -36,6 +36,7 @@ OPCODE = 0xF << 11
 
 CNAME, SOA, NS, DNAME, OPT, TSIG = 5, 6, 2, 39, 41, 250
 _IN, _NONE, _ANY = 1, 254, 255
+_RR_HEAD = struct.Struct("!2HIH").unpack_from  # type, class, TTL, length of the data
 _FUDGE = 300  # seconds; the RFC's own value
 _PLAIN = re.compile(rb"[A-Za-z0-9_*/-]+")
 _LONGEST_NAME = 1020  # characters: 255 octets, each of them written as \\DDD
@@ -172,7 +173,7 @@ def read(wire: bytes) -> Answer:
             for _record in range(counts[section]):
                 start = offset
                 name, offset = read_name(wire, offset, names)
-                kind, _of_class, ttl, length = struct.unpack_from("!2HIH", wire, offset)
+                kind, _of_class, ttl, length = _RR_HEAD(wire, offset)
                 offset += 10
                 records.append(Rr(name, kind, ttl, offset, length))
                 offset += length
