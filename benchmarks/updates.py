@@ -193,13 +193,13 @@ def main() -> int:
     lines: list[tuple[str, float, str, float | None]] = [
         ("milliseconds to write a PTR record, wall time", each * 1000, "<=", 1),
         (f"{RECORDS:,} already right, to writing them, wall time", wall["right"] / wall["write"], "<=", 0.1),
-        ("the same, processor time of this process", processor["right"] / processor["write"], "", None),
+        ("the same, processor time of this process", processor["right"] / processor["write"], "<=", 0.1),
         ("the same, asked one by one, wall time", wall["right, asked"] / wall["write"], "", None),
         (
             "dnspython's transfer, to ours, processor time",
             processor["transfer, dnspython"] / processor["transfer"],
-            ">=",
-            20,
+            "",
+            None,
         ),
     ]
     if loop is not None:

@@ -206,7 +206,7 @@ def _data(kind: str, words: list[str], origin: str, where: str) -> str:
         if kind in dns_names.NAME_TYPES and len(words) == 1:
             return _name(words[0], origin, where)
         if kind == "SOA" and len(words) == 7:
-            words = words[:2] + [str(_seconds(word, where)) if _TTL.fullmatch(word) else word for word in words[2:]]
+            words = words[:3] + [str(_seconds(word, where)) if _TTL.fullmatch(word) else word for word in words[3:]]
         root = dns.name.from_text(origin)
         return dns.rdata.from_text("IN", kind, " ".join(words), origin=root, relativize=False).to_text()
     except (dns.exception.DNSException, ValueError) as error:

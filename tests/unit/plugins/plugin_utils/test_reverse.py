@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
@@ -18,6 +19,9 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils import reverse
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "planning-dns.json").read_text())
 NAMES = {address: name for address, name in VECTORS["ip6_arpa"].items() if "/" not in address and "(" not in address}
+
+# FUZZ_EXAMPLES=10000 is the long run.
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 
 
 @pytest.mark.parametrize(("address", "name"), NAMES.items())
@@ -85,6 +89,30 @@ def _network(zone: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         first = int("".join(labels).ljust(32, "0"), 16)
         return ipaddress.IPv6Network((first, 4 * len(labels)))
     return ipaddress.IPv4Network((".".join([*labels, "0", "0", "0", "0"][:4]), 8 * len(labels)))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(0, 2**128 - 1), st.integers(1, 128), st.integers(0, 2**128 - 1))
+def test_every_address_of_a_random_prefix_is_in_exactly_one_zone(bits, length, other):
+    network = ipaddress.IPv6Network((bits, length), strict=False)
+    address = network[other % network.num_addresses]
+    in_one_zone(str(network), address, reverse.reverse_zones(str(network)))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 32), st.integers(0, 2**32 - 1))
+def test_every_address_of_a_random_ipv4_prefix_is_in_exactly_one_zone(bits, length, other):
+    network = ipaddress.IPv4Network((bits, length), strict=False)
+    address = network[other % network.num_addresses]
+    in_one_zone(str(network), address, reverse.reverse_zones(str(network)))
+
+
+def in_one_zone(prefix, address, zones):
+    name = reverse.reverse_name(str(address))
+    assert name == f"{address.reverse_pointer}."
+    assert len([zone for zone in zones if name == zone or name.endswith(f".{zone}")]) == 1
+    (record,) = reverse.ptr_records([{"name": "host.example.com", "address": str(address)}], [prefix])
+    assert (record["name"], record["zone"] in zones) == (name, True)
 
 
 @pytest.mark.parametrize("length", range(129))

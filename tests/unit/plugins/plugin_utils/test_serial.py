@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -81,3 +83,56 @@ def test_refusals(call, message):
     with pytest.raises(RolloutError) as caught:
         call()
     assert message is None or str(caught.value) == message
+
+
+NOON = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("current", "policy", "wanted"),
+    [
+        (None, "date", 2026112100),
+        (2026112000, "date", 2026112100),
+        (2026112100, "date", 2026112101),
+        (2026112199, "date", 2026112200),  # the change after the hundredth
+        (2026112200, "date", 2026112201),
+        (1763686800, "date", 2026112100),  # from seconds to the date is an increase
+        (7, "date", 2026112100),
+        (4294967290, "date", 2026112100),  # on the circle the date is ahead of this one
+        (4000000000, "date", 4000000001),
+        (2500000000, "date", 2500000001),
+        (None, "epoch", 1795262400),
+        (1795262400, "epoch", 1795262401),
+        (2026112199, "epoch", 2026112200),  # from the date to seconds would be a decrease
+        (None, "counter", 1),
+        (41, "counter", 42),
+        (4294967295, "counter", 1),  # not 0, which some take for "no zone"
+    ],
+)
+def test_the_next_serial(current, policy, wanted):
+    assert serial.next_serial(current, policy, NOON) == wanted
+
+
+@given(
+    SERIALS,
+    st.sampled_from(serial.POLICIES),
+    st.datetimes(datetime.datetime(2000, 1, 1), datetime.datetime(2100, 1, 1)),
+)
+def test_the_next_serial_is_always_greater(current, policy, now):
+    now = now.replace(tzinfo=datetime.timezone.utc)
+    assert serial.compare(serial.next_serial(current, policy, now), current) == "greater"
+
+
+def test_a_hundred_changes_a_day_and_more():
+    numbers = [serial.next_serial(None, "date", NOON)]
+    for _change in range(120):
+        numbers.append(serial.next_serial(numbers[-1], "date", NOON))
+    assert numbers[99] == 2026112199 and numbers[100] == 2026112200
+    assert serial.next_serial(numbers[-1], "date", NOON + datetime.timedelta(days=1)) == numbers[-1] + 1
+    assert serial.next_serial(numbers[-1], "date", NOON + datetime.timedelta(days=2)) == 2026112300
+
+
+def test_an_unknown_policy():
+    with pytest.raises(RolloutError) as caught:
+        serial.next_serial(1, "random", NOON)
+    assert "'random' is no policy; write one of date, epoch, counter" in str(caught.value)
