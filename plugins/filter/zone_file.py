@@ -13,7 +13,10 @@ author: ipv6.rollout contributors (@ipv6-rollout)
 description:
   - Returns the text of a master file (RFC 1035) with the records in canonical order, so that the same records are
     always the same text.
-  - Two TTLs in one RRset, and a CNAME beside other records, are errors.
+  - In a reverse zone of IPv6 the names are written below an C($ORIGIN) line for each C(/64), where that is shorter.
+  - Errors are two TTLs in one RRset, a CNAME beside other records, and records below a delegation or a DNAME record,
+    since no server would answer with them.
+  - In a reverse zone address records are errors, and names that stand for no address, such as one of 33 digits.
 
 positional: _input
 options:
@@ -22,8 +25,9 @@ options:
       - Dictionaries with C(name), C(type), C(data) and C(ttl), as P(ipv6.rollout.ptr_records#filter) returns them.
       - A name that does not end in the origin is relative to it. C(@) is the origin. Names in the data are absolute.
       - A record whose C(zone) is another zone is left out.
-    type: list
-    elements: dict
+      - Or one text, for zones of any size. Each line is a full name, blanks and an address; empty lines and comments
+        behind C(#) are left out. In a reverse zone each line is a PTR record, in any other an A or AAAA record.
+    type: raw
     required: true
   origin:
     description: The name of the zone.
@@ -44,6 +48,10 @@ options:
     description: The TTL of the zone, and of records that say none.
     type: int
     default: 3600
+  several_names:
+    description: Whether several lines of a text may name one address of a reverse zone. By default this is an error.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -58,6 +66,16 @@ EXAMPLES = r"""
     records: "{{ hosts | ipv6.rollout.ptr_records(zones=[zone]) }}"
     hosts:
       - {name: www.example.com, address: "2001:db8:1200::80", ttl: 300}
+
+- name: Write a reverse zone of any size from a file with a name and an address on each line
+  ansible.builtin.copy:
+    content: "{{ lookup('ansible.builtin.file', 'hosts.txt')
+      | ipv6.rollout.zone_file(origin=zone, soa=soa, ns=['ns1.example.com']) }}"
+    dest: /var/lib/bind/reverse.zone
+    mode: "0644"
+  vars:
+    zone: 0.0.2.1.8.b.d.0.1.0.0.2.ip6.arpa.
+    soa: {mname: ns1.example.com, rname: hostmaster@example.com, serial: 2026010100}
 """
 
 RETURN = r"""
@@ -72,10 +90,10 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import zone
 
 
-def zone_file(records, origin, soa, ns, ttl=3600):
+def zone_file(records, origin, soa, ns, ttl=3600, several_names=False):
     """Write records as a zone file."""
     try:
-        return zone.zone_file(records, origin, soa, ns, ttl)
+        return zone.zone_file(records, origin, soa, ns, ttl, several_names)
     except RolloutError as error:
         raise AnsibleFilterError(f"ipv6.rollout.zone_file: {error}") from error
 
