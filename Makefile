@@ -150,6 +150,11 @@ bench: lab bench-plan ## what a run that changes nothing costs, and what a plan 
 bench-plan: $(BENCH) $(LINK) ## what a plan costs, beside netaddr, pytricia and ansible.utils; no lab is needed (4 minutes)
 	@$(STEP) "bench of the plan" $(BUILD)/venv-bench/bin/python benchmarks/plan.py
 
+.PHONY: bench-dns
+bench-dns: $(BENCH) tools ## what zones of a million records and thousands of updates cost, beside the name servers' own programs (10 minutes)
+	@$(STEP) "bench of updates" python benchmarks/updates.py
+	@$(STEP) "bench of zones" python benchmarks/zones.py -n 3
+
 .PHONY: fuzz
 fuzz: tools ## the property tests with 10,000 examples each (FUZZ_EXAMPLES= another number; 3 minutes)
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(STEP) "fuzz" python -m pytest $$(grep -rl --include='test_*.py' FUZZ_EXAMPLES tests/unit) $(ARGS)

@@ -42,7 +42,7 @@ class _Range(t.NamedTuple):
         return f"{ipv6_text(self.first)}-{ipv6_text(self.last)}"
 
 
-def wildcards(zone: str, owners: t.Iterable[str], _target: str = "") -> list[str]:
+def wildcards(zone: str, owners: t.Iterable[str]) -> list[str]:
     """Return the names of the wildcards that a zone needs, so that every other address has an answer.
 
     A wildcard does not answer below a name that exists, and a name exists as soon as there is one below it (RFC 4592,

@@ -21,8 +21,8 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import addr
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.names import LONGEST, host_name
 
 _pton = socket.inet_pton
-_PIECE = 1 << 19  # characters that are read at once
-_BLOCK = 1 << 14  # records that are written at once
+_PIECE = 1 << 18  # characters that are read at once
+_BLOCK = 1 << 13  # records that are written at once
 _PART = 1000  # records that are sorted at once, about
 
 # What a character is to a line. Where labels end there is a dot; letters and digits are a, and a hyphen is itself.
@@ -152,78 +152,80 @@ def reverse_zone(text: str, zone: str, several_names: bool) -> t.Iterator[str]:
     :param zone: in lower case, with the final dot; at most 32 digits and ``ip6.arpa.``
     """
     found = _Parts(text, zone)
-    for addresses, names in found:
-        if found.twice:
+    for records in found:
+        addresses = [record[:16] for record in records]
+        if _any_twice(addresses):
             if not several_names:
-                _refuse_several(text, addresses, names)
-            addresses = [
-                address for address, several in zip(addresses, names, strict=True) for _ in several.split("\n")
-            ]
-            names = [name for several in names for name in sorted(several.split("\n"), key=lambda name: f"{name}.")]
-        for start in range(0, len(addresses), _BLOCK):
-            yield found.written(addresses[start : start + _BLOCK], names[start : start + _BLOCK])
+                _refuse_several(text, addresses)
+            records.sort(key="{}.".format)  # a name that another one begins with stands behind it
+        for start in range(0, len(records), _BLOCK):
+            stop = start + _BLOCK
+            names = [record[16:] for record in records[start:stop]]
+            yield found.written("".join(addresses[start:stop]).encode("latin-1"), names)
+
+
+def _any_twice(ordered: list[str]) -> bool:
+    return any(map(operator.eq, ordered, itertools.islice(ordered, 1, None)))
+
+
+def _refuse_several(text: str, addresses: list[str]) -> None:
+    twice = next(one for one, after in itertools.pairwise(addresses) if one == after)
+    address = int.from_bytes(twice.encode("latin-1"), "big")
+    there = [line for line in lines(text) if line.address == address and line.family == 6]
+    raise several(there[0], next(line for line in there if line.name != there[0].name))
 
 
 class _Parts:
-    """The records of a zone in many parts, each with all addresses between two bounds."""
+    """The records of a zone in many sorted parts, each with all addresses between two bounds, and each record once.
+
+    A record is one text: the 16 octets of the address as characters, and the name. Python compares such texts faster
+    than anything else that holds an address, and parts of this size stay near to the processor.
+    """
 
     def __init__(self, text: str, zone: str) -> None:
         digits = zone.removesuffix("ip6.arpa.").replace(".", "")[::-1]
-        self._first = int(digits.ljust(32, "0"), 16).to_bytes(16, "big")
-        self._last = int(digits.ljust(32, "f"), 16).to_bytes(16, "big")
+        first, last = (bytes.fromhex(digits.ljust(32, digit)).decode("latin-1") for digit in "0f")
         self._saved = 2 * (16 - len(digits))  # by an $ORIGIN line, of each name
         self._width = 2 * (32 - len(digits)) - 1
         self._subnet = -1  # the one that was written last
-        self.twice = False
         self._bounds = _bounds(text)
-        self._parts: list[tuple[list[bytes], list[str]]] = [([], []) for _bound in range(len(self._bounds) + 1)]
-        count, most = 0, (text.count("\n") + 1) * self._saved // _ORIGIN
+        self._parts: list[list[str]] = [[] for _bound in range(len(self._bounds) + 1)]
+        most = (text.count("\n") + 1) * self._saved // _ORIGIN
         subnets: set[int] = set()
         for packed, names, others in _pieces(text):
             if others:
                 packed, names = _of_lines(others)
-            addresses, names = self._sorted(packed, names)
-            if addresses and not self._first <= addresses[0] <= addresses[-1] <= self._last:
-                _refuse_outside(text, zone, self._first, self._last)
-            count += len(addresses)
+            octets = b"".join(packed)
+            addresses = octets.decode("latin-1")
+            starts = range(0, len(addresses), 16)
+            records = sorted(map(operator.add, [addresses[start : start + 16] for start in starts], names))
+            if records and not first <= records[0][:16] <= records[-1][:16] <= last:
+                _refuse_outside(text, zone, first, last)
             if len(subnets) <= most:
-                subnets.update(_high(b"".join(addresses)))
-            self._share_out(addresses, names)
-        self._by_subnet = len(subnets) * _ORIGIN < count * self._saved
+                subnets.update(_high(octets))
+            self._share_out(records)
+        for place, part in enumerate(self._parts):
+            part.sort()
+            if _any_twice(part):
+                self._parts[place] = list(dict.fromkeys(part))
+        self._by_subnet = len(subnets) * _ORIGIN < sum(map(len, self._parts)) * self._saved
 
-    def _sorted(self, addresses: list[bytes], names: list[str]) -> tuple[list[bytes], list[str]]:
-        """Sort by address; the names of one address become one text, on a line each."""
-        found = dict(zip(addresses, names, strict=True))
-        if len(found) < len(addresses):
-            found = {}
-            for address, name in zip(addresses, names, strict=True):
-                there = found.setdefault(address, name)
-                new = [one for one in name.split("\n") if one not in there.split("\n")]
-                if new:
-                    self.twice = True
-                    found[address] = "\n".join([there, *new])
-        ordered = sorted(found)
-        return ordered, list(map(found.__getitem__, ordered))
-
-    def _share_out(self, addresses: list[bytes], names: list[str]) -> None:
+    def _share_out(self, records: list[str]) -> None:
         start = 0
         for bound, part in zip(self._bounds, self._parts, strict=False):
-            end = bisect.bisect_left(addresses, bound, start)
-            part[0].extend(addresses[start:end])
-            part[1].extend(names[start:end])
+            end = bisect.bisect_left(records, bound, start)
+            part.extend(records[start:end])
             start = end
-        self._parts[-1][0].extend(addresses[start:])
-        self._parts[-1][1].extend(names[start:])
+        self._parts[-1].extend(records[start:])
 
-    def __iter__(self) -> t.Iterator[tuple[list[bytes], list[str]]]:
+    def __iter__(self) -> t.Iterator[list[str]]:
         """Return the parts in their order; what was returned is no longer held here."""
         self._parts.reverse()
         while self._parts:
-            yield self._sorted(*self._parts.pop())
+            yield self._parts.pop()
 
-    def written(self, addresses: list[bytes], names: list[str]) -> str:
+    def written(self, packed: bytes, names: list[str]) -> str:
         """Return the lines of some records."""
-        packed = b"".join(addresses)
         if not self._by_subnet:
             owners = _owners(packed, 32)
             if self._width < 63:
@@ -234,7 +236,8 @@ class _Parts:
             owners = _owners(memoryview(packed).cast("Q")[1::2].tobytes(), 16)
             high = _high(packed)
             for place in itertools.compress(itertools.count(), map(operator.ne, [self._subnet, *high[:-1]], high)):
-                owners[place] = f"$ORIGIN {'.'.join(addresses[place][:8].hex()[::-1])}.ip6.arpa.\n{owners[place]}"
+                subnet = packed[16 * place : 16 * place + 8].hex()[::-1]
+                owners[place] = f"$ORIGIN {'.'.join(subnet)}.ip6.arpa.\n{owners[place]}"
             self._subnet = high[-1]
         return ".\n".join(map(operator.add, owners, names)) + ".\n"
 
@@ -244,7 +247,7 @@ def _high(packed: bytes) -> list[int]:
     return memoryview(packed).cast("Q")[::2].tolist()
 
 
-def _bounds(text: str) -> list[bytes]:
+def _bounds(text: str) -> list[str]:
     """Return addresses that part all others into about equal numbers, from a sample of the lines."""
     count = text.count("\n") // _PART
     found = []
@@ -252,7 +255,7 @@ def _bounds(text: str) -> list[bytes]:
         start = text.find("\n", len(text) * number // (8 * count)) + 1
         words = text[start : text.find("\n", start)].split()
         with contextlib.suppress(OSError, ValueError):
-            found.append(_pton(socket.AF_INET6, words[1] if len(words) == 2 else ""))
+            found.append(_pton(socket.AF_INET6, words[1] if len(words) == 2 else "").decode("latin-1"))
     return sorted(found)[8::8]
 
 
@@ -265,18 +268,10 @@ def _of_lines(others: list[Line]) -> tuple[list[bytes], list[str]]:
     return [line.address.to_bytes(16, "big") for line in others], [line.name for line in others]
 
 
-def _refuse_outside(text: str, zone: str, first: bytes, last: bytes) -> None:
+def _refuse_outside(text: str, zone: str, first: str, last: str) -> None:
     for line in lines(text):
-        if not first <= line.address.to_bytes(16, "big") <= last:
+        if not first <= line.address.to_bytes(16, "big").decode("latin-1") <= last:
             raise RolloutError(f"records: line {line.number}: {ipv6_text(line.address)} is not inside the zone {zone}")
-
-
-def _refuse_several(text: str, addresses: list[bytes], names: list[str]) -> None:
-    for packed, name in zip(addresses, names, strict=True):
-        if "\n" in name:
-            address = int.from_bytes(packed, "big")
-            there = [line for line in lines(text) if line.address == address and line.family == 6]
-            raise several(there[0], next(line for line in there if line.name != there[0].name))
 
 
 def several(one: Line, other: Line) -> RolloutError:

@@ -252,7 +252,7 @@ def _wildcards(zone: Zone, held: t.Mapping[Key, Rrset], changes: dict[Key, Chang
         return
     there = {key for key in held if key not in changes} | {key for key, change in changes.items() if change.after}
     owners = {key.name for key in there if address_of(key.name) is not None and key.name.endswith(f".{zone.name}")}
-    wanted = set(synthesis.wildcards(zone.name, owners, zone.wildcard))
+    wanted = set(synthesis.wildcards(zone.name, owners))
     for name in wanted:
         key = Key(name, "PTR")
         after = Rrset(zone.ttl, (zone.wildcard,))
