@@ -57,9 +57,10 @@ class Named:
         self.log = folder / "log"
         clauses = []
         for zone, text in zones.items():
-            (folder / f"{zone}.zone").write_text(text)
+            path = f"{zone.replace('/', '-')}.zone"
+            (folder / path).write_text(text)
             rule = (rules or {}).get(zone, UPDATES)
-            clauses.append(f'zone "{zone}" {{ type primary; file "{zone}.zone"; check-names ignore; {rule} }};')
+            clauses.append(f'zone "{zone}" {{ type primary; file "{path}"; check-names ignore; {rule} }};')
         listening = {"": "none", "-v6": "none"}
         for address in listen:
             listening["-v6" if ":" in address else ""] = address

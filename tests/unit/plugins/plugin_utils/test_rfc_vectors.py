@@ -22,23 +22,17 @@ RFC 6303, 4                  reverse.reverse_zones: the names of the empty zones
 zones of any length          reverse.reverse_zones: the list that public programs get wrong
 RFC 1982, 3 to 5             serial.compare and serial.add: 32 bits, and the printed cases of 2 and 8 bits
 RFC 1912, 3.1                serial.repair_steps
-RFC 2181, 5.2                zone.zone_file and dns_update refuse two TTLs in one RRset
-RFC 4472, 4.4                dns_update gives an AAAA the TTL of its A (how the pair comes about is closed, see below)
+RFC 2181, 5.2                zone.zone_file and dns_update refuse two TTLs in one RRset; findings sees them in zone files
+RFC 4472, 4.4                dns_update gives an AAAA the TTL of its A; findings sees the pair in zones of others
+RFC 1912, 2.1                findings: a PTR for every address, and none to the name of a CNAME
+RFC 8501, 2.2 and 4          findings: a wildcard confirms nothing; AAAA and PTR match
 RFC 2526, RFC 5453           addresses.reserved
 RFC 6164, 6                  addresses.reserved for a /127; the plan leaves out pairs with reserved identifiers
 RFC 7707, 4.1.3              identifiers.address_in: low byte, IPv4, service, wordy
 IPGen                        growth.by_name: a subnet, IPv6 addresses, an IPv4 address
 ===========================  =========================================================================================
 
-Not proved here, since what looks through whole zones does not exist yet:
-
-* RFC 4472, 4.4: finding the pair A 300, AAAA 100 in zones that somebody else wrote. ``zone_file`` takes such a pair, as
-  it must: each is an RRset of its own.
-* RFC 2181, 5.2, in zone files that are read; what is written is covered.
-* RFC 1912, 2.1: a PTR for every address, and none to the name of a CNAME. RFC 8501, 2.2 and 4: a wildcard PTR is never
-  confirmed by its name; AAAA and PTR match.
-* Of what named-checkzone takes: owners with 33 digits, owner labels that are no digit, an A record in ip6.arpa, a PTR
-  below a delegation. Two TTLs, a PTR to ``a_b``, a CNAME beside a PTR and an empty label are refused already.
+What named-checkzone lets pass of reverse zones is refused by zone.zone_file, and found by findings.
 """
 
 from __future__ import annotations
@@ -58,6 +52,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import (
     addresses,
     dns_update,
+    findings,
     growth,
     identifiers,
     nat64,
@@ -348,6 +343,56 @@ def test_rfc4472_section_4_4_the_aaaa_that_we_publish_has_the_ttl_of_the_a():
 def test_what_named_checkzone_refuses_is_refused(records):
     with pytest.raises(RolloutError):
         zone.zone_file(records, "8.b.d.0.1.0.0.2.ip6.arpa", SOA, ["ns1.example.com"])
+
+
+ARPA = "8.b.d.0.1.0.0.2.ip6.arpa."
+NIBBLES = ".".join("0" * 24)
+# What named-checkzone takes without a word: the records, and the check that finds each.
+ACCEPTED = {
+    "nibbles-too-many": [{"name": f"0.{NIBBLES}.{ARPA}", "type": "PTR", "data": "a.example.com."}],
+    "label-no-nibble": [{"name": f"g.{NIBBLES[2:]}.{ARPA}", "type": "PTR", "data": "a.example.com."}],
+    "address-in-reverse": [{"name": f"{NIBBLES}.{ARPA}", "type": "A", "data": "192.0.2.1"}],
+    "below-delegation": [
+        {"name": f"1.{ARPA}", "type": "NS", "data": "ns1.example.net."},
+        {"name": f"{NIBBLES[2:]}.1.{ARPA}", "type": "PTR", "data": "a.example.com."},
+    ],
+    "two-ttls": [
+        {"name": f"{NIBBLES}.{ARPA}", "type": "PTR", "data": "a.example.com.", "ttl": 300},
+        {"name": f"{NIBBLES}.{ARPA}", "type": "PTR", "data": "b.example.com.", "ttl": 600},
+    ],
+}
+
+
+@pytest.mark.parametrize(("check", "records"), ACCEPTED.items())
+def test_what_named_checkzone_accepts_is_refused_and_found(check, records):
+    with pytest.raises(RolloutError):
+        zone.zone_file(records, ARPA, SOA, ["ns1.example.com"])
+    seen = findings.findings([{"ttl": 60, **record, "zone": ARPA} for record in records], zones=[ARPA])
+    assert check in {found["check"] for found in seen}
+
+
+def test_rfc4472_section_4_4_the_pair_in_zones_of_others():
+    records = [dict(zip(("name", "ttl", "type", "data"), row, strict=True)) for row in VECTORS["rfc4472_ttl"]]
+    found = findings.findings(records, zones=["example.com"])
+    assert [item["check"] for item in found] == ["ttl-mismatch"]
+    records[1]["ttl"] = records[0]["ttl"]
+    assert findings.findings(records, zones=["example.com"]) == []
+
+
+def test_rfc1912_section_2_1_and_rfc8501_section_4():
+    address, name = "2001:db8::80", reverse.reverse_name("2001:db8::80")
+    host = {"name": "www.example.com.", "type": "AAAA", "data": address, "ttl": 60}
+    pointer = {"name": name, "type": "PTR", "data": "www.example.com.", "ttl": 60}
+    alias = {"name": "web.example.com.", "type": "CNAME", "data": "www.example.com.", "ttl": 60}
+
+    def checks(*records):
+        return [item["check"] for item in findings.findings(list(records))]
+
+    assert checks(host, pointer) == []
+    assert checks(host) == ["aaaa-without-ptr"]
+    assert checks(host, {**pointer, "data": "web.example.com."}, alias) == ["ptr-to-alias"]
+    # RFC 8501, 2.2: a wildcard answers, and confirms nothing.
+    assert "aaaa-without-ptr" in checks(host, {**pointer, "name": "*.8.b.d.0.1.0.0.2.ip6.arpa."})
 
 
 def test_a_ptr_to_what_is_no_host_name_is_refused():
