@@ -22,7 +22,7 @@ RFC 6303, 4                  reverse.reverse_zones: the names of the empty zones
 zones of any length          reverse.reverse_zones: the list that public programs get wrong
 RFC 1982, 3 to 5             serial.compare and serial.add: 32 bits, and the printed cases of 2 and 8 bits
 RFC 1912, 3.1                serial.repair_steps
-RFC 2181, 5.2                zone.zone_file and dns_update refuse two TTLs in one RRset; findings sees them in zone files
+RFC 2181, 5.2                zone.zone_file and dns_update refuse two TTLs in one RRset; findings sees them in files
 RFC 4472, 4.4                dns_update gives an AAAA the TTL of its A; findings sees the pair in zones of others
 RFC 1912, 2.1                findings: a PTR for every address, and none to the name of a CNAME
 RFC 8501, 2.2 and 4          findings: a wildcard confirms nothing; AAAA and PTR match
@@ -345,20 +345,20 @@ def test_what_named_checkzone_refuses_is_refused(records):
         zone.zone_file(records, "8.b.d.0.1.0.0.2.ip6.arpa", SOA, ["ns1.example.com"])
 
 
-ARPA = "8.b.d.0.1.0.0.2.ip6.arpa."
+ZONE6 = "8.b.d.0.1.0.0.2.ip6.arpa."
 NIBBLES = ".".join("0" * 24)
 # What named-checkzone takes without a word: the records, and the check that finds each.
 ACCEPTED = {
-    "nibbles-too-many": [{"name": f"0.{NIBBLES}.{ARPA}", "type": "PTR", "data": "a.example.com."}],
-    "label-no-nibble": [{"name": f"g.{NIBBLES[2:]}.{ARPA}", "type": "PTR", "data": "a.example.com."}],
-    "address-in-reverse": [{"name": f"{NIBBLES}.{ARPA}", "type": "A", "data": "192.0.2.1"}],
+    "nibbles-too-many": [{"name": f"0.{NIBBLES}.{ZONE6}", "type": "PTR", "data": "a.example.com."}],
+    "label-no-nibble": [{"name": f"g.{NIBBLES[2:]}.{ZONE6}", "type": "PTR", "data": "a.example.com."}],
+    "address-in-reverse-zone": [{"name": f"{NIBBLES}.{ZONE6}", "type": "A", "data": "192.0.2.1"}],
     "below-delegation": [
-        {"name": f"1.{ARPA}", "type": "NS", "data": "ns1.example.net."},
-        {"name": f"{NIBBLES[2:]}.1.{ARPA}", "type": "PTR", "data": "a.example.com."},
+        {"name": f"1.{ZONE6}", "type": "NS", "data": "ns1.example.net."},
+        {"name": f"{NIBBLES[2:]}.1.{ZONE6}", "type": "PTR", "data": "a.example.com."},
     ],
     "two-ttls": [
-        {"name": f"{NIBBLES}.{ARPA}", "type": "PTR", "data": "a.example.com.", "ttl": 300},
-        {"name": f"{NIBBLES}.{ARPA}", "type": "PTR", "data": "b.example.com.", "ttl": 600},
+        {"name": f"{NIBBLES}.{ZONE6}", "type": "PTR", "data": "a.example.com.", "ttl": 300},
+        {"name": f"{NIBBLES}.{ZONE6}", "type": "PTR", "data": "b.example.com.", "ttl": 600},
     ],
 }
 
@@ -366,8 +366,8 @@ ACCEPTED = {
 @pytest.mark.parametrize(("check", "records"), ACCEPTED.items())
 def test_what_named_checkzone_accepts_is_refused_and_found(check, records):
     with pytest.raises(RolloutError):
-        zone.zone_file(records, ARPA, SOA, ["ns1.example.com"])
-    seen = findings.findings([{"ttl": 60, **record, "zone": ARPA} for record in records], zones=[ARPA])
+        zone.zone_file(records, ZONE6, SOA, ["ns1.example.com"])
+    seen = findings.findings([{"ttl": 60, **record, "zone": ZONE6} for record in records], zones=[ZONE6])
     assert check in {found["check"] for found in seen}
 
 
@@ -391,8 +391,9 @@ def test_rfc1912_section_2_1_and_rfc8501_section_4():
     assert checks(host, pointer) == []
     assert checks(host) == ["aaaa-without-ptr"]
     assert checks(host, {**pointer, "data": "web.example.com."}, alias) == ["ptr-to-alias"]
-    # RFC 8501, 2.2: a wildcard answers, and confirms nothing.
-    assert "aaaa-without-ptr" in checks(host, {**pointer, "name": "*.8.b.d.0.1.0.0.2.ip6.arpa."})
+    # RFC 8501, 2.2: a wildcard has one name for all of its addresses, and confirms none of the hosts.
+    pool = {**pointer, "name": "*.8.b.d.0.1.0.0.2.ip6.arpa.", "data": "pool.example.com."}
+    assert checks(host, pool) == ["aaaa-without-ptr"]
 
 
 def test_a_ptr_to_what_is_no_host_name_is_refused():
