@@ -190,7 +190,11 @@ def _without(
             for zone in classless.get(parent(owner), {}).get(number & 255, [])[:1]:
                 owner = f"{number & 255}.{zone}"
         node = world.node(owner)
-        if (family == 4 and not ipv4) or not world.knows(owner) or (node and "PTR" in node):
+        if (family == 4 and not ipv4) or not world.knows(owner):
+            continue
+        # A wildcard has one name for all of its addresses (RFC 8501, section 2.2).
+        answers = {record.data for record in node.get("PTR", ())} if node else set()
+        if answers and (owner in world.data or not answers.isdisjoint(found)):
             continue
         if node and "CNAME" in node and not world.knows(world.end(owner)):
             continue  # RFC 2317: who has the zone that the CNAME record leads to has the PTR record
@@ -200,6 +204,8 @@ def _without(
             continue
         check = "aaaa-without-ptr" if family == 6 else "a-without-ptr"
         text = f"{address} of {first_few(sorted(found))} has no PTR record."
+        if answers:
+            text = f"{text[:-1]} of its own, and a wildcard answers {first_few(sorted(answers))}."
         report.add(check, forward[min(found), address], text)
 
 

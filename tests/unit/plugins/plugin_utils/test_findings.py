@@ -204,11 +204,16 @@ def test_the_wildcard_of_rfc_4472_and_one_host():
         # Service discovery in the reverse tree (RFC 6763, section 11).
         ([("b._dns-sd._udp.0.2.0.192.in-addr.arpa", "PTR", "example.com")], {}, []),
         ([("_http._tcp.example.com", "PTR", "x._http._tcp.example.com")], {}, []),
-        # A wildcard stands for many: nobody asks for what it names.
+        # A wildcard stands for many: nobody asks for what it names. It confirms no host but the one that it names.
+        (
+            [("*.8.b.d.0.1.0.0.2.ip6.arpa", "PTR", "a.example.com"), ("a.example.com", "AAAA", "2001:db8::1")],
+            {},
+            [],
+        ),
         (
             [("*.8.b.d.0.1.0.0.2.ip6.arpa", "PTR", "pool.example.com"), ("a.example.com", "AAAA", "2001:db8::1")],
             {},
-            [],
+            ["aaaa-without-ptr"],
         ),
         # Addresses.
         ([("a.example.com", "AAAA", "2001:20::1")], {}, ["address-orchid"]),
