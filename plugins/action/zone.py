@@ -28,7 +28,7 @@ ARGUMENTS = {
     "exclusive": {"type": "bool", "default": False},
     "default_ttl": {"type": "raw", "default": 3600},
     "foreign": {"type": "str", "choices": ["keep", "remove", "refuse"], "default": "keep"},
-    "purge": {"type": "bool", "default": True},
+    "purge": {"type": "bool", "default": False},
     "serial": {"type": "str", "choices": ["date", "epoch", "counter"], "default": "date"},
 }
 
@@ -69,9 +69,11 @@ class ActionModule(ActionBase):
             return values
         jobs = zone_result.jobs(found, read["there"])
         written = self._module(task_vars, {**where, "step": "write", "jobs": jobs})
-        if written.get("failed"):
-            return {**written, "changed": False}
         values["warnings"] = values.get("warnings", []) + written.get("said", [])
+        if written.get("failed"):
+            done = written.get("done", [])
+            told = zone_result.of_zones(values, done)
+            return {**told, "failed": True, "changed": bool(done), "msg": written.get("msg", "the module failed")}
         return {**values, "loaded": written.get("loaded", [])}
 
     def _module(self, task_vars, arguments):

@@ -36,8 +36,11 @@ def found(program: str) -> t.Optional[str]:
     return shutil.which(program, path=SEARCH_PATH)
 
 
-def run(argv: t.Sequence[str], stdin: str = "", timeout: float = 30.0) -> Result:
-    """Run a program and return what it left; a missing one gives return code 127, a hanging one 124."""
+def run(argv: t.Sequence[str], stdin: str = "", timeout: float = 30.0, folder: t.Optional[str] = None) -> Result:
+    """Run a program, in a folder where one is given, and return what it left.
+
+    A missing program gives return code 127, a hanging one 124.
+    """
     environment = {**os.environ, "PATH": SEARCH_PATH, "LC_ALL": "C", "LANG": "C"}
     try:
         # A core knows no module whose run_command it could call.
@@ -47,6 +50,7 @@ def run(argv: t.Sequence[str], stdin: str = "", timeout: float = 30.0) -> Result
             capture_output=True,
             timeout=timeout,
             env=environment,
+            cwd=folder,
             check=False,
         )
     except FileNotFoundError:

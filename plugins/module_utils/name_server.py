@@ -18,7 +18,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils import commands, prob
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.named_conf import Zone
 
-PATIENCE = 120.0  # seconds until a server must serve what it was told to load; a million records take some twenty
+PATIENCE = 60.0  # seconds until a server must serve what it was told to load; a million records take some twenty
 PAUSE = 0.1
 DROP_IN = "ipv6-rollout.conf"
 FOLDER = "ipv6-rollout"
@@ -58,9 +58,20 @@ class NameServer:
         """Return the path for a zone that has no file yet."""
         return f"{self.home}/{FOLDER}/{zone.rstrip('.').replace('/', '_')}.zone"
 
-    def zones(self) -> t.List[Zone]:
-        """Return every zone that the configuration declares."""
+    def names(self) -> t.Collection[str]:
+        """Return the names of all zones that the configuration declares."""
         raise NotImplementedError
+
+    def declared(self, name: str) -> t.List[Zone]:
+        """Return how a zone is declared, once for each view that it is in."""
+        raise NotImplementedError
+
+    def shared(self, path: str) -> t.Set[str]:
+        """Return the names of the zones that have a file, as far as that is known without much work."""
+        return set()
+
+    def check_new(self, zone: str) -> None:
+        """Refuse a zone that could not be declared."""
 
     # What stands at the head of the drop-in.
     drop_in_head = ""
@@ -69,16 +80,22 @@ class NameServer:
         """Return the text that declares a zone."""
         raise NotImplementedError
 
+    # Where relative names in a zone file begin: here, or where this is empty, in the folder of the file.
+    directory = ""
+
     def check_zone(self, zone: str, path: str) -> t.List[str]:
-        """Have the server's own checker read a zone file; return its warnings, raise where it refuses."""
+        """Have the server's own checker read a zone file; return its warnings, raise where it refuses.
+
+        Files that it includes are where they should be, seen from the folder that it is in.
+        """
         raise NotImplementedError
 
     def check_config(self) -> None:
         """Have the server's own checker read the configuration."""
         raise NotImplementedError
 
-    def running(self) -> bool:
-        """Whether the server can be told to load something."""
+    def unreachable(self) -> str:
+        """Say why the server cannot be told to load something; nothing where it can."""
         raise NotImplementedError
 
     def serial(self, zone: str, view: str) -> t.Optional[int]:
@@ -94,25 +111,33 @@ class NameServer:
         raise NotImplementedError
 
     def wait(self, zone: str, view: str, serial: t.Optional[int], patience: float = PATIENCE) -> None:
-        """Wait until a zone is served with a serial number; None: until it is gone."""
+        """Wait until a zone is served with a serial number, or a later one; None: until it is gone.
+
+        A server that signs a zone by itself counts on from the number in the file.
+        """
         end = time.monotonic() + patience
         found = self.serial(zone, view)
-        while found != serial:
+        while not is_served(found, serial):
             if time.monotonic() > end:
                 served = "does not serve it" if found is None else f"serves it with the serial {found}"
                 wanted = "was told to forget it" if serial is None else f"should have loaded {serial}"
-                raise RolloutError(
-                    f"zone {zone}: after {patience:g} s the server {served}, and {wanted}; its log says why"
-                )
+                raise RolloutError(f"after {patience:g} s the server {served}, and {wanted}; its log says why")
             time.sleep(PAUSE)
             found = self.serial(zone, view)
 
-    def _checked(self, argv: t.Sequence[str], zone: str) -> str:
-        done = commands.run(argv, timeout=CHECK_TIME)
+    def _checked(self, argv: t.Sequence[str], zone: str, folder: t.Optional[str] = None) -> str:
+        done = commands.run(argv, timeout=CHECK_TIME, folder=folder)
         if done.rc != 0:
             said = "; ".join((done.out + done.err).split("\n")[:6]).strip("; ")
             raise RolloutError(f"zone {zone}: {os.path.basename(argv[0])} refuses it, so nothing is changed: {said}")
         return done.out + done.err
+
+
+def is_served(found: t.Optional[int], serial: t.Optional[int]) -> bool:
+    """Whether what is served is what is wanted, or later (RFC 1982)."""
+    if found is None or serial is None:
+        return found is serial
+    return (found - serial) % (1 << 32) < 1 << 31
 
 
 def served_serial(zone: str, address: str, port: int) -> t.Optional[int]:

@@ -24,6 +24,7 @@ class Zone(t.NamedTuple):
     kind: str  # primary, secondary, ...
     file: str
     dynamic: bool  # takes updates, so that the file is the server's own
+    check_names: str = "fail"  # what becomes of names that no host may have: fail, warn or ignore
 
 
 def statements(text: str) -> t.List[Statement]:
@@ -76,17 +77,31 @@ def zones(found: t.Sequence[Statement], directory: str) -> t.List[Zone]:
     result = []
     for view, within in [("", found), *_views(found)]:
         inherited = _takes_updates(options) if not view else _takes_updates(within) or _takes_updates(options)
+        names = _check_names(within) or _check_names(options) or "fail"
         for statement in within:
             if statement[0] == "zone" and isinstance(statement[-1], list):
-                result.append(_zone(statement, view, inherited, directory))
+                result.append(_zone(statement, view, inherited, directory, names))
     return result
+
+
+def has_views(found: t.Sequence[Statement]) -> bool:
+    """Whether a configuration has views; then every zone has to be in one."""
+    return bool(_views(found))
+
+
+def _check_names(body: t.Sequence[Statement]) -> str:
+    """Return what ``check-names primary`` says of a view, or of the options."""
+    for statement in body:
+        if statement[0] == "check-names" and len(statement) == 3 and statement[1] in ("primary", "master"):
+            return str(statement[2])
+    return ""
 
 
 def _views(found: t.Sequence[Statement]) -> t.List[t.Tuple[str, t.List[Statement]]]:
     return [(s[1], s[-1]) for s in found if s[0] == "view" and isinstance(s[-1], list)]
 
 
-def _zone(statement: Statement, view: str, inherited: bool, directory: str) -> Zone:
+def _zone(statement: Statement, view: str, inherited: bool, directory: str, names: str) -> Zone:
     body = statement[-1]
     kind = str(value(body, "type") or "")
     kind = {"master": "primary", "slave": "secondary"}.get(kind, kind)
@@ -96,7 +111,12 @@ def _zone(statement: Statement, view: str, inherited: bool, directory: str) -> Z
     own = any(item[0] in ("allow-update", "update-policy") for item in body)
     name = str(statement[1]).lower()
     return Zone(
-        name if name.endswith(".") else f"{name}.", view, kind, path, _takes_updates(body) if own else inherited
+        name if name.endswith(".") else f"{name}.",
+        view,
+        kind,
+        path,
+        _takes_updates(body) if own else inherited,
+        str(value(body, "check-names") or names),
     )
 
 

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import commands, named_conf
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.module_utils.name_server import NameServer
 from ansible_collections.ipv6.rollout.plugins.module_utils.named_conf import Zone
 
@@ -26,6 +27,9 @@ class Bind(NameServer):
         options = named_conf.block(self._statements, "options")
         self.directory = str(named_conf.value(options, "directory") or os.getcwd())
         self._rndc = ["rndc", *self._control()]
+        self._zones: t.Dict[str, t.List[Zone]] = {}
+        for zone in named_conf.zones(self._statements, self.directory):
+            self._zones.setdefault(zone.name, []).append(zone)
 
     def _control(self) -> t.List[str]:
         """Return how to reach this very server: the key and the channel that its own configuration names."""
@@ -42,30 +46,49 @@ class Bind(NameServer):
 
     def including(self) -> str:
         local = f"{self.home}/named.conf.local"
+        line = re.compile(rf'^\s*include\s+"{re.escape(local)}"', re.MULTILINE)
         with open(self.config, encoding="utf-8", errors="surrogateescape") as stream:
-            return local if local in stream.read() and os.path.isfile(local) else self.config
+            return local if line.search(stream.read()) and os.path.isfile(local) else self.config
 
     @property
     def include_line(self) -> str:
         return f'include "{self.drop_in}";'
 
-    def zones(self) -> t.List[Zone]:
-        return named_conf.zones(self._statements, self.directory)
+    def names(self) -> t.Collection[str]:
+        return self._zones
+
+    def declared(self, name: str) -> t.List[Zone]:
+        return self._zones.get(name, [])
+
+    def shared(self, path: str) -> t.Set[str]:
+        path = os.path.realpath(path)
+        return {zone.name for found in self._zones.values() for zone in found if os.path.realpath(zone.file) == path}
+
+    def check_new(self, zone: str) -> None:
+        if named_conf.has_views(self._statements):
+            raise RolloutError(
+                f"zone {zone}: it is new, and this server has views, so it has to be in one of them; declare it there, "
+                "with a file, and run again"
+            )
 
     def declaration(self, zone: str, path: str) -> str:
-        return f'zone "{zone.rstrip(".")}" {{ type master; file "{path}"; }};\n'
+        # Updates may be allowed for all zones; this one is a file that the server does not write.
+        return f'zone "{zone.rstrip(".")}" {{ type master; file "{path}"; allow-update {{ none; }}; }};\n'
 
     def check_zone(self, zone: str, path: str) -> t.List[str]:
-        # -i local: names of other zones are not asked for. -k warn, -n warn ...: what BIND itself does at a load.
-        said = self._checked(["named-checkzone", "-i", "local", zone, path], zone)
+        # -i local: names of other zones are not asked for. -k: as the server takes names that no host may have.
+        names = ([found.check_names for found in self.declared(zone)] or ["fail"])[0]
+        folder = os.path.dirname(path)
+        said = self._checked(["named-checkzone", "-i", "local", "-k", names, "-w", folder, zone, path], zone)
         lines = [line.replace(path, "the new file") for line in said.splitlines()]
         return [line for line in lines if line != "OK" and "loaded serial" not in line]
 
     def check_config(self) -> None:
         commands.check(["named-checkconf", self.config])
 
-    def running(self) -> bool:
-        return commands.run([*self._rndc, "status"]).rc == 0
+    def unreachable(self) -> str:
+        done = commands.run([*self._rndc, "status"])
+        return "" if done.rc == 0 else f"rndc says: {done.said.splitlines()[0]}"
 
     def serial(self, zone: str, view: str) -> t.Optional[int]:
         done = commands.run([*self._rndc, "zonestatus", *_of(zone, view)])

@@ -23,6 +23,13 @@ class Knot(NameServer):
     default_config = "/etc/knot/knot.conf"
     drop_in_head = "zone:\n"
 
+    def __init__(self, config: str = "") -> None:
+        super().__init__(config)
+        read = _KnotText.read(self.config)
+        self._zones: t.Dict[str, t.List[Zone]] = {}
+        for zone in map(read.zone, read.zones):
+            self._zones.setdefault(zone.name, []).append(zone)
+
     @property
     def include_line(self) -> str:
         return f"include: {self.drop_in}"
@@ -30,16 +37,22 @@ class Knot(NameServer):
     def _knotc(self, *words: str) -> commands.Result:
         return commands.run(["knotc", "-c", self.config, "-x", *words], timeout=CHECK_TIME)
 
-    def zones(self) -> t.List[Zone]:
-        read = _KnotText.read(self.config)
-        return [read.zone(entry) for entry in read.zones]
+    def names(self) -> t.Collection[str]:
+        return self._zones
+
+    def declared(self, name: str) -> t.List[Zone]:
+        return self._zones.get(name, [])
+
+    def shared(self, path: str) -> t.Set[str]:
+        path = os.path.realpath(path)
+        return {zone.name for found in self._zones.values() for zone in found if os.path.realpath(zone.file) == path}
 
     def declaration(self, zone: str, path: str) -> str:
         return f'  - domain: "{zone}"\n    file: "{path}"\n'
 
     def check_zone(self, zone: str, path: str) -> t.List[str]:
         if commands.found("kzonecheck"):
-            self._checked(["kzonecheck", "-o", zone, path], zone)
+            self._checked(["kzonecheck", "-v", "-o", zone, path], zone)
             return []
         # kzonecheck is in a Debian package of its own; knotc reads the file as the server will.
         folder = os.path.dirname(path)
@@ -57,8 +70,9 @@ class Knot(NameServer):
         if done.rc != 0:
             raise RolloutError(f"knotc conf-check refuses the configuration: {done.said}")
 
-    def running(self) -> bool:
-        return self._knotc("status").rc == 0
+    def unreachable(self) -> str:
+        done = self._knotc("status")
+        return "" if done.rc == 0 else f"knotc says: {done.said.splitlines()[0]}"
 
     def serial(self, zone: str, view: str) -> t.Optional[int]:
         done = self._knotc("zone-read", zone, "@", "SOA")

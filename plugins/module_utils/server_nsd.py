@@ -38,26 +38,32 @@ class Nsd(NameServer):
     def include_line(self) -> str:
         return f'include: "{self.drop_in}"'
 
+    def __init__(self, config: str = "") -> None:
+        super().__init__(config)
+        self.directory = (self._asked("zonesdir") or [""])[0]
+        written = self._asked("zones")
+        self._names = {f"{name.lower().rstrip('.')}.": name for name in written}
+
     def _asked(self, option: str, *more: str) -> t.List[str]:
         done = commands.run(["nsd-checkconf", "-o", option, *more, self.config])
         return done.out.split() if done.rc == 0 else []
 
-    def zones(self) -> t.List[Zone]:
-        found = []
-        folder = (self._asked("zonesdir") or [""])[0]
-        for name in self._asked("zones"):
-            path = (self._asked("zonefile", "-z", name) or [""])[0].replace("%s", name.rstrip("."))
-            secondary = self._asked("request-xfr", "-z", name)
-            zone = name.lower() if name.endswith(".") else f"{name.lower()}."
-            kind = "secondary" if secondary else "primary"
-            found.append(Zone(zone, "", kind, path if path.startswith("/") else f"{folder}/{path}", False))
-        return found
+    def names(self) -> t.Collection[str]:
+        return self._names
+
+    def declared(self, name: str) -> t.List[Zone]:
+        written = self._names.get(name)
+        if written is None:
+            return []
+        path = (self._asked("zonefile", "-z", written) or [""])[0].replace("%s", written.rstrip("."))
+        kind = "secondary" if self._asked("request-xfr", "-z", written) else "primary"
+        return [Zone(name, "", kind, path if path.startswith("/") else f"{self.directory}/{path}", False)]
 
     def declaration(self, zone: str, path: str) -> str:
         return f'zone:\n\tname: "{zone}"\n\tzonefile: "{path}"\n'
 
     def check_zone(self, zone: str, path: str) -> t.List[str]:
-        said = self._checked(["nsd-checkzone", zone, path], zone)
+        said = self._checked(["nsd-checkzone", zone, path], zone, os.path.dirname(path))
         return [line.replace(path, "the new file") for line in said.splitlines() if not line.endswith(" is ok")]
 
     def check_config(self) -> None:
@@ -76,8 +82,9 @@ class Nsd(NameServer):
             return None
         return process
 
-    def running(self) -> bool:
-        return self._control("status").rc == 0 or self._process() is not None
+    def unreachable(self) -> str:
+        done = self._control("status")
+        return "" if done.rc == 0 or self._process() is not None else f"nsd-control says: {done.said.splitlines()[0]}"
 
     def serial(self, zone: str, view: str) -> t.Optional[int]:
         # nsd-control does not say it of a primary zone, so the server is asked the way everybody asks it.

@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The name server's part of the module zone: read zone files, and put new ones in their place.
 
-What a zone is to hold is decided on the controller. In here new text is checked by the server's own checker, put in
-place, loaded, and seen to be served; where one of these fails, everything is as it was before.
+What a zone is to hold is decided on the controller. In here new texts are checked by the server's own checker. Then
+each zone in turn is put in place, loaded, and seen to be served; where that fails it is as it was before, those before
+it are done, and those behind it are not touched. Texts are octets, one character each (Latin-1), so that a comment in
+any encoding stays what it is.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
-from ansible_collections.ipv6.rollout.plugins.module_utils.name_server import FOLDER, NameServer
+from ansible_collections.ipv6.rollout.plugins.module_utils.name_server import FOLDER, NameServer, is_served
 from ansible_collections.ipv6.rollout.plugins.module_utils.named_conf import Zone
 from ansible_collections.ipv6.rollout.plugins.module_utils.server_bind import Bind
 from ansible_collections.ipv6.rollout.plugins.module_utils.server_knot import Knot
@@ -35,7 +37,7 @@ class Job(t.NamedTuple):
 
     zone: str
     path: str
-    view: str
+    views: t.List[str]
     text: t.Optional[str]
     digest: t.Optional[str]  # of the file that was compared; None: there was none
     serial: t.Optional[int]
@@ -43,11 +45,12 @@ class Job(t.NamedTuple):
 
 
 class Outcome(t.NamedTuple):
-    """What became of the jobs."""
+    """What became of the jobs. ``error`` is None where all went well."""
 
     warnings: t.List[str]
+    done: t.List[str]
     loaded: t.List[str]
-    running: bool
+    error: t.Optional[str]
 
 
 def server(kind: str, config: str) -> NameServer:
@@ -58,54 +61,63 @@ def server(kind: str, config: str) -> NameServer:
 def read(
     name_server: NameServer, wanted: t.Mapping[str, t.Mapping[str, str]], names: t.Iterable[str] = ()
 ) -> t.Dict[str, t.Any]:
-    """Return what there is of zones: ``{zone: {file, view, declared, digest, texts, serial, ours}}``.
+    """Return what there is of zones: ``{zone: {file, views, declared, digest, texts, serial, ours, reachable}}``.
 
     :param wanted: by zone ``{file, view}``, each empty where the configuration is to say it
     :param names: names whose zones are looked up in the configuration. Of a zone that is not for writing here there is
         ``{refused}`` with the reason; a name without a zone is left out
     """
-    declared: t.Dict[str, t.List[Zone]] = {}
-    for zone in name_server.zones():
-        declared.setdefault(zone.name, []).append(zone)
+    reachable = not name_server.unreachable()
+    known = name_server.names()
     result = {}
     for name, asked in wanted.items():
-        result[name] = _read(name_server, name, declared.get(name, []), asked)
+        result[name] = _read(name_server, name, asked, reachable)
     for name in names:
         place = name
-        while place and place not in declared and place not in result:
+        while place and place not in known and place not in result:
             place = place.partition(".")[2]
         if place and place not in result:
             try:
-                result[place] = _read(name_server, place, declared[place], {"file": "", "view": ""})
+                result[place] = _read(name_server, place, {"file": "", "view": ""}, reachable)
             except (RolloutError, OSError) as error:
                 result[place] = {"refused": str(error)}
     return result
 
 
-def _read(
-    name_server: NameServer, name: str, declared: t.Sequence[Zone], asked: t.Mapping[str, str]
-) -> t.Dict[str, t.Any]:
+def _read(name_server: NameServer, name: str, asked: t.Mapping[str, str], reachable: bool) -> t.Dict[str, t.Any]:
+    declared = name_server.declared(name)
     found = [zone for zone in declared if asked["view"] in ("", zone.view)]
     _check_declared(name, found, asked)
+    if not found:
+        name_server.check_new(name)
     path = asked["file"] or (found[0].file if found else name_server.new_file(name))
+    others = name_server.shared(path) - {name}
+    if others:
+        raise RolloutError(
+            f"zone {name}: its file {path} is that of {', '.join(sorted(others))} too, so a change would be one of all "
+            "of them; give the zone a file of its own"
+        )
     content = files.read(path)
+    # Views that share the file serve what is in it.
+    views = [zone.view for zone in declared if zone.file == path]
     return {
         "file": path,
-        "view": found[0].view if found else "",
+        "views": views or [""],
         "declared": bool(found),
         "ours": f'"{path}"'.encode() in (files.read(name_server.drop_in) or b""),
         "digest": files.digest(content),
-        "texts": {} if content is None else _texts(path, content, getattr(name_server, "directory", "")),
-        "serial": name_server.serial(name, found[0].view) if found else None,
+        "texts": {} if content is None else _texts(path, content.decode("latin-1"), name_server.directory),
+        "serial": name_server.serial(name, views[0]) if found and reachable else None,
+        "reachable": reachable,
     }
 
 
 def _check_declared(name: str, found: t.Sequence[Zone], asked: t.Mapping[str, str]) -> None:
     if asked["view"] and not found:
         raise RolloutError(f"zone {name}: the configuration has no view {shown(asked['view'])} with it")
-    if len({zone.view for zone in found}) > 1:
+    if len({zone.file for zone in found}) > 1:
         views = ", ".join(zone.view for zone in found)
-        raise RolloutError(f"zone {name}: it is in the views {views}; say which one (zones[].view)")
+        raise RolloutError(f"zone {name}: it is in the views {views}, with a file each; say which one (zones[].view)")
     for zone in found:
         if zone.kind != "primary":
             raise RolloutError(
@@ -126,10 +138,10 @@ def _check_declared(name: str, found: t.Sequence[Zone], asked: t.Mapping[str, st
             )
 
 
-def _texts(path: str, content: bytes, directory: str) -> t.Dict[str, str]:
+def _texts(path: str, text: str, directory: str) -> t.Dict[str, str]:
     """Return the text of a zone file and of all that it includes, by the name that the $INCLUDE line has."""
-    texts = {"": _decoded(path, content)}
-    waiting = [texts[""]]
+    texts = {"": text}
+    waiting = [text]
     while waiting:
         for match in _INCLUDE.finditer(waiting.pop()):
             name = match.group(1) or match.group(2)
@@ -141,23 +153,14 @@ def _texts(path: str, content: bytes, directory: str) -> t.Dict[str, str]:
             more = files.read(included)
             if more is None:
                 raise RolloutError(f"{path}: it includes {included}, which is not there")
-            texts[name] = _decoded(included, more)
+            texts[name] = more.decode("latin-1")
             waiting.append(texts[name])
     return texts
 
 
-def _decoded(path: str, content: bytes) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise RolloutError(
-            f"{path}: it has octets that are no UTF-8; write them as \\DDD (RFC 1035, section 5.1)"
-        ) from None
-
-
 def write(name_server: NameServer, jobs: t.Sequence[Job], really: bool) -> Outcome:
-    """Check all new texts, put them in place, and load them one zone after the other."""
-    with _alone(name_server.config):
+    """Check all new texts, and then put the zones in place, one after the other."""
+    with _alone(name_server.home):
         for job in jobs:
             if files.digest(files.read(job.path)) != job.digest:
                 raise RolloutError(
@@ -166,89 +169,114 @@ def write(name_server: NameServer, jobs: t.Sequence[Job], really: bool) -> Outco
                 )
         warnings = [f"{job.zone} {line}" for job in jobs for line in _checked(name_server, job)]
         if not really:
-            return Outcome(warnings, [], name_server.running())
-        return _put(name_server, jobs, warnings)
+            return Outcome(warnings, [job.zone for job in jobs], [], None)
+        return _put_all(name_server, jobs, warnings)
 
 
 @contextlib.contextmanager
-def _alone(path: str) -> t.Iterator[None]:
-    """Hold a lock on a file that is always there, so that two runs do not write at once and no lock file stays."""
-    with open(path, "rb") as handle:
+def _alone(folder: str) -> t.Iterator[None]:
+    """Hold a lock on a folder that is always there, so that two runs do not write at once and no lock file stays."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise RolloutError("somebody else is writing zones on this name server right now; run again") from None
         yield
+    finally:
+        os.close(handle)
 
 
 def _checked(name_server: NameServer, job: Job) -> t.List[str]:
+    """Have a new text checked away from where the zones are: a check run leaves no trace there."""
     if job.text is None:
         return []
-    # Beside nothing of the server's: a check run leaves no trace where the zones are.
     with tempfile.TemporaryDirectory(prefix="ipv6-rollout-") as folder:
-        path = f"{folder}/zone"
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(job.text)
-        return name_server.check_zone(job.zone, path)
+        for name, text in _texts(job.path, job.text, name_server.directory).items():
+            path = os.path.normpath(f"{folder}/{name or 'zone'}")
+            if name.startswith("/"):
+                continue  # it is found where it is
+            if not path.startswith(f"{folder}/"):
+                raise RolloutError(f"zone {job.zone}: it includes {shown(name)}; write that path from the root on")
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as stream:
+                stream.write(text.encode("latin-1"))
+        return name_server.check_zone(job.zone, f"{folder}/zone")
 
 
-def _put(name_server: NameServer, jobs: t.Sequence[Job], warnings: t.List[str]) -> Outcome:
-    running = name_server.running()
+def _put_all(name_server: NameServer, jobs: t.Sequence[Job], warnings: t.List[str]) -> Outcome:
+    why = name_server.unreachable()
+    if why:
+        warnings.append(f"the name server cannot be told to load anything ({why}); the next run will, or its start")
+    done: t.List[str] = []
+    for place, job in enumerate(jobs):
+        try:
+            _put(name_server, job, not why)
+        except (RolloutError, OSError) as error:
+            left = ", ".join(other.zone for other in jobs[place + 1 :])
+            text = f"zone {job.zone}: {error}. Its file is what it was"
+            text += f". Done before: {', '.join(done)}" if done else ""
+            text += f". Not touched: {left}" if left else ""
+            return Outcome(warnings, done, [] if why else done, text)
+        done.append(job.zone)
+    return Outcome(warnings, done, [] if why else done, None)
+
+
+def _put(name_server: NameServer, job: Job, reachable: bool) -> None:
     undo = _Undo()
-    made = not os.path.isdir(os.path.dirname(jobs[0].path)) if jobs else False
     try:
-        # First the texts, then the declarations, so that the server never finds one without the other.
-        for job in jobs:
-            if job.text is not None:
-                undo.write(job.path, job.text.encode())
-        configured = _declare(name_server, jobs, undo)
-        if configured:
-            name_server.check_config()
-        loaded = _load(name_server, jobs, configured) if running else []
+        if job.text is not None:
+            folder = os.path.dirname(job.path)
+            if not os.path.isdir(folder):
+                os.makedirs(folder)
+                os.chmod(folder, 0o755)  # the server reads it under another name, whatever the umask here
+                undo.folder = folder
+            undo.write(job.path, job.text.encode("latin-1"))
+        # First the text, then the declaration, so that the server never finds one without the other.
+        declared = (job.declare or job.text is None) and _declare(name_server, job, undo)
+        if reachable:
+            _load(name_server, job, declared)
     except (RolloutError, OSError):
+        if job.serial is not None and reachable and is_served(name_server.serial(job.zone, job.views[0]), job.serial):
+            return  # it was loaded after all; to take it back would take its serial back
         undo.back()
-        if running:
+        if reachable:
             with contextlib.suppress(RolloutError):
-                name_server.reconfigure()
-                for job in jobs:
-                    if not job.declare and job.text is not None:
-                        name_server.reload(job.zone, job.view)
-        if made:
-            with contextlib.suppress(OSError):
-                os.rmdir(os.path.dirname(jobs[0].path))
+                _again(name_server, job)
         raise
-    for job in jobs:
-        if job.text is None:
-            files.remove(job.path)
-            with contextlib.suppress(OSError):
-                os.rmdir(f"{name_server.home}/{FOLDER}")
-    return Outcome(warnings, loaded, running)
+    if job.text is None:
+        files.remove(job.path)
+        with contextlib.suppress(OSError):
+            os.rmdir(f"{name_server.home}/{FOLDER}")
 
 
-def _load(name_server: NameServer, jobs: t.Sequence[Job], configured: bool) -> t.List[str]:
-    if configured:
+def _load(name_server: NameServer, job: Job, declared: bool) -> None:
+    if declared:
         name_server.reconfigure()
-    for job in jobs:
-        if job.text is not None and not job.declare:
-            name_server.reload(job.zone, job.view)
-        name_server.wait(job.zone, job.view, job.serial)
-    return [job.zone for job in jobs]
+    for view in job.views:
+        if not declared:
+            name_server.reload(job.zone, view)
+        name_server.wait(job.zone, view, job.serial)
 
 
-def _declare(name_server: NameServer, jobs: t.Sequence[Job], undo: _Undo) -> bool:
-    """Declare new zones in a file of our own, and take out those that go; tell whether anything had to change."""
+def _again(name_server: NameServer, job: Job) -> None:
+    """Let the server read again what was put back."""
+    name_server.reconfigure()
+    for view in [] if job.declare else job.views:
+        name_server.reload(job.zone, view)
+
+
+def _declare(name_server: NameServer, job: Job, undo: _Undo) -> bool:
+    """Declare a zone in a file of our own, or take it out there; tell whether anything had to change."""
     path = name_server.drop_in
     before = (files.read(path) or b"").decode()
-    head = f"{_comment(name_server)}{name_server.drop_in_head}"
-    body = before[len(head) :] if before.startswith(head) else ""
+    mark = "//" if isinstance(name_server, Bind) else "#"
+    head = f"{mark} The zones that {MARK} made. It writes this file anew.\n{name_server.drop_in_head}"
     if before and not before.startswith(head):
         raise RolloutError(f"{path}: it is not as it was written; take your lines out of it, or remove it")
-    for job in jobs:
-        line = name_server.declaration(job.zone, job.path)
-        if job.text is None:
-            body = body.replace(line, "")
-        elif job.declare and line not in body:
-            body += line
+    body = before[len(head) :]
+    line = name_server.declaration(job.zone, job.path)
+    body = body.replace(line, "") if job.text is None else body if line in body else body + line
     after = f"{head}{body}" if body else ""
     if after == before:
         return False
@@ -259,12 +287,14 @@ def _declare(name_server: NameServer, jobs: t.Sequence[Job], undo: _Undo) -> boo
         # The line that includes a file goes before the file.
         _include(name_server, undo, wanted=False)
         undo.remove(path)
+    name_server.check_config()
+    # What it says now, in the server's own reading.
+    if bool(type(name_server)(name_server.config).declared(job.zone)) is (job.text is None):
+        raise RolloutError(
+            f"the configuration {'still has' if job.text is None else 'does not have'} it after {path} was written; "
+            f"see where {name_server.config} includes it"
+        )
     return True
-
-
-def _comment(name_server: NameServer) -> str:
-    mark = "//" if isinstance(name_server, Bind) else "#"
-    return f"{mark} The zones that {MARK} made. It writes this file anew.\n"
 
 
 def _include(name_server: NameServer, undo: _Undo, wanted: bool) -> None:
@@ -284,26 +314,33 @@ def _include(name_server: NameServer, undo: _Undo, wanted: bool) -> None:
 
 
 class _Undo:
-    """Writes files, and can put them all back."""
+    """Writes files, and can put them all back, but for those that somebody else has changed since."""
 
     def __init__(self) -> None:
-        self._before: t.List[t.Tuple[str, files.Saved]] = []
+        self._before: t.List[t.Tuple[str, files.Saved, t.Optional[str]]] = []
+        self.folder = ""
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file; permissions and owner stay."""
         saved = files.look(path)
-        self._before.append((path, saved))
+        self._before.append((path, saved, files.digest(content)))
         files.write(path, content, saved.mode, saved.uid, saved.gid)
 
     def remove(self, path: str) -> None:
         """Remove a file."""
-        self._before.append((path, files.look(path)))
+        self._before.append((path, files.look(path), None))
         files.remove(path)
 
     def back(self) -> None:
         """Put everything back, the last change first."""
-        for path, saved in reversed(self._before):
-            if saved.content is None:
-                files.remove(path)
-            else:
-                files.write(path, saved.content, saved.mode, saved.uid, saved.gid)
+        for path, saved, after in reversed(self._before):
+            with contextlib.suppress(OSError):
+                if files.digest(files.read(path)) != after:
+                    continue
+                if saved.content is None:
+                    files.remove(path)
+                else:
+                    files.write(path, saved.content, saved.mode, saved.uid, saved.gid)
+        if self.folder:
+            with contextlib.suppress(OSError):
+                os.rmdir(self.folder)

@@ -139,16 +139,17 @@ options:
   foreign:
     description:
       - What becomes of records that others have put there and that O(records) does not name.
-      - V(keep) leaves them. V(remove) takes them out, but for the SOA record and the name servers. V(refuse) fails.
+      - V(keep) leaves them. V(remove) takes them out, delegations and glue too, but for the SOA record and the name
+        servers of the zone. V(refuse) fails.
     type: str
     choices: [keep, remove, refuse]
     default: keep
   purge:
     description:
       - Whether records that this module wrote earlier, and that O(records) no longer names, are taken out.
-      - V(false) is for calls that name only some of the records.
+      - Only for a task that names all records of its zones. O(foreign=remove) takes them out as well.
     type: bool
-    default: true
+    default: false
   serial:
     description: How the serial number moves when the content does. It is never less than the one that is served.
     type: str
@@ -268,7 +269,7 @@ def main():
             "exclusive": {"type": "bool", "default": False},
             "default_ttl": {"type": "int", "default": 3600},
             "foreign": {"type": "str", "choices": ["keep", "remove", "refuse"], "default": "keep"},
-            "purge": {"type": "bool", "default": True},
+            "purge": {"type": "bool", "default": False},
             "serial": {"type": "str", "choices": ["date", "epoch", "counter"], "default": "date"},
             "step": {"type": "str", "choices": ["read", "write"]},
             "names": {"type": "list", "elements": "str", "default": []},
@@ -287,10 +288,10 @@ def main():
         done = zone_files.write(server, jobs, not module.check_mode)
     except (RolloutError, OSError) as error:
         module.fail_json(msg=str(error))
-    warnings = list(done.warnings)
-    if not done.running:
-        warnings.append("the name server does not run; it will load the zones when it starts")
-    module.exit_json(changed=bool(jobs), loaded=done.loaded, said=warnings)
+    result = {"changed": bool(done.done), "done": done.done, "loaded": done.loaded, "said": done.warnings}
+    if done.error is not None:
+        module.fail_json(msg=done.error, **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -87,9 +87,9 @@ def record_data(kind: str, value: object, what: str) -> str:
     if kind in NAME_TYPES:
         return absolute(value, what)
     text = text_value(value, what, LONGEST_DATA)
-    if kind == "TXT" and not text.startswith('"'):
-        return txt_data(text)
     try:
+        if kind == "TXT" and not text.startswith('"'):
+            return txt_data(text)
         return parsed(kind, text).to_text()
     except (dns.exception.DNSException, ValueError) as error:
         raise RolloutError(f"{what}: {shown(text)} is not the data of a {kind} record: {error}") from None
@@ -107,7 +107,7 @@ def fold(kind: str, text: str) -> str:
 
 def txt_data(text: str) -> str:
     """Return the data of a TXT record for one text: quoted, in strings of at most 255 octets."""
-    octets = text.encode()
+    octets = text.encode("utf-8", "surrogateescape")
     pieces = [octets[start : start + 255] for start in range(0, len(octets), 255)] or [b""]
     return " ".join(f'"{_escaped(piece)}"' for piece in pieces)
 

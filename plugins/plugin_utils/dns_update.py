@@ -348,6 +348,11 @@ def _is_spf(text: str) -> bool:
     return text.lower().split(" ", 1)[0] == "v=spf1"
 
 
+def order(zone: str, present: bool) -> tuple[bool, list[str]]:
+    """Return by what zones are sorted: reverse zones first, and last on the way back."""
+    return is_reverse(zone) != present, zone.split(".")[::-1]
+
+
 def transactions(
     found: t.Sequence[Change],
     zones: t.Mapping[str, str],
@@ -364,7 +369,7 @@ def transactions(
     for change in found:
         by_zone.setdefault(zones[change.key.name], []).append(change)
     result = []
-    for zone in sorted(by_zone, key=lambda name: (is_reverse(name) != present, name.split(".")[::-1])):
+    for zone in sorted(by_zone, key=lambda name: order(name, present)):
         room, packed = largest, list[Change]()
         for change in sorted(by_zone[zone], key=lambda c: (c.key.name.split(".")[::-1], c.key.type)):
             size = size_of(change, zone)

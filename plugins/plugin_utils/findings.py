@@ -138,7 +138,8 @@ def _zone_file(zone: object, text: object) -> t.Iterator[Record]:
     name = _name(zone, "records: zone")
     if not isinstance(text, str):
         raise RolloutError(f"records: {name}: {shown(text)} is not the text of a zone file")
-    for entry in master_file.read(str(text), name):
+    octets = text.encode("utf-8", "surrogatepass").decode("latin-1")
+    for entry in master_file.read(octets, name):
         kind = "SPF" if entry.type in ("SPF", "TYPE99") else entry.type
         where = f"zone {name} line {entry.line}: data"
         yield Record(name, entry.name, entry.ttl, kind, _data(kind, entry.data, where))

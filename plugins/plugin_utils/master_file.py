@@ -31,7 +31,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _PLAIN = re.compile(r"[a-z0-9_*/-]+(?:\.[a-z0-9_*/-]+)*\.?", re.ASCII)
-_TTL = re.compile(r"(?:\d+[wdhms]?)+", re.ASCII | re.IGNORECASE)
+_TTL = re.compile(r"\d+(?:[wdhms]\d+)*[wdhms]?", re.ASCII | re.IGNORECASE)
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
 _CLASSES = frozenset({"IN", "CH", "HS", "CS"})
 _GENERATED = re.compile(r"\$\$|\$(?:\{([^}]*)\})?")
@@ -92,6 +92,7 @@ class _Line(t.NamedTuple):
 def read(text: str, origin: str, included: t.Mapping[str, str] | None = None, what: str = "") -> list[Entry]:
     """Return the records of a zone in the order of the text.
 
+    :param text: octets, one character each (Latin-1)
     :param origin: the name of the zone, absolute and in lower case
     :param included: the texts of the files that ``$INCLUDE`` names
     :param what: what the text is called in messages
@@ -160,7 +161,7 @@ def _entry(text: str, line: _Line, state: _State) -> Entry:
         rest = rest[1:]
     if len(rest) < 2:
         raise RolloutError(f"{where}: {shown(text[start:end].strip())} has no type, or no data")
-    kind = rest[0].text.upper()
+    kind = _type(rest[0].text.upper())
     data = _data(kind, [word.text for word in rest[1:]], state.origin, where)
     if ttl is not None:
         state.ttl = ttl
@@ -169,11 +170,19 @@ def _entry(text: str, line: _Line, state: _State) -> Entry:
     elif state.ttl is not None:
         ttl = state.ttl
     elif kind == "SOA":
-        ttl = state.ttl = int(data.rpartition(" ")[2])  # RFC 1035, section 3.3.13, as servers still have it
+        # RFC 1035, section 3.3.13: it is the default for all others too, as servers still have it.
+        ttl = state.ttl = state.default = int(data.rpartition(" ")[2])
     else:
         raise RolloutError(f"{where}: the record has no TTL, and there is no $TTL before it (RFC 2308, section 4)")
     places = tuple((word.start, word.end) for word in rest[1:])
     return Entry(state.owner, kind, ttl, data, start, end, fields, last, owned, places, number)
+
+
+def _type(text: str) -> str:
+    """Return the name of a type; TYPE28 is AAAA (RFC 3597, section 5)."""
+    if text.startswith("TYPE") and text[4:].isdigit() and int(text[4:]) < 1 << 16:
+        return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(int(text[4:])))
+    return text
 
 
 def _seconds(text: str, where: str) -> int:
@@ -192,9 +201,14 @@ def _name(text: str, origin: str, where: str) -> str:
             return lower
         return f"{lower}.{origin}" if origin != "." else f"{lower}."
     try:
-        return dns.name.from_text(text, dns.name.from_text(origin)).to_text().lower()
+        return dns.name.from_text(_ascii(text), dns.name.from_text(origin)).to_text().lower()
     except (dns.exception.DNSException, ValueError) as error:
         raise RolloutError(f"{where}: {shown(text)} is no domain name: {error}") from None
+
+
+def _ascii(text: str) -> str:
+    """Escape octets above 127 (RFC 1035, section 5.1): in a file they are octets, and no international name."""
+    return text if text.isascii() else "".join([c if c.isascii() else f"\\{ord(c):03d}" for c in text])
 
 
 def _data(kind: str, words: list[str], origin: str, where: str) -> str:
@@ -208,7 +222,7 @@ def _data(kind: str, words: list[str], origin: str, where: str) -> str:
         if kind == "SOA" and len(words) == 7:
             words = words[:3] + [str(_seconds(word, where)) if _TTL.fullmatch(word) else word for word in words[3:]]
         root = dns.name.from_text(origin)
-        return dns.rdata.from_text("IN", kind, " ".join(words), origin=root, relativize=False).to_text()
+        return dns.rdata.from_text("IN", kind, _ascii(" ".join(words)), origin=root, relativize=False).to_text()
     except (dns.exception.DNSException, ValueError) as error:
         raise RolloutError(f"{where}: {shown(' '.join(words))} is not the data of a {kind} record: {error}") from None
 
@@ -228,6 +242,8 @@ def _directive(line: _Line, state: _State, included: t.Mapping[str, str], depth:
         inner.owner, inner.default, inner.ttl = state.owner, state.default, state.ttl
         for entry in _read(included[path], inner, included, path, depth + 1):
             yield entry._replace(start=start, end=end, line=number, elsewhere=f"$INCLUDE {path}")
+        # Origin and owner are as before; a $TTL in there stays.
+        state.default, state.ttl = inner.default, inner.ttl
     elif name == "$GENERATE" and len(words) >= 4:
         yield from _generated(line, state)
     else:

@@ -19,7 +19,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils import (
     synthesis,
     zone_edit,
 )
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import address_of, fold
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import fold
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     Change,
     Key,
@@ -27,7 +27,6 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     Transaction,
     Wanted,
     same,
-    transactions,
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.zone import SOA_KEYS, zone_file
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.zone_edit import ZoneText
@@ -59,30 +58,33 @@ def plan(
 
     :param there: what module_utils/zone_files.py read: by zone ``{file, texts, serial, ours, ...}``
     """
-    if policy.foreign == "remove" and not policy.purge:
-        raise RolloutError("foreign, purge: 'remove' leaves nothing that the call does not name; purge cannot be false")
     files = _files(wanted, wish, there, policy, now)
     if not wish.present and not wish.records and not wish.spf:
         return _all_away(wanted, files, there, policy, now)
     found = dns_records.plan(wish, files)
-    changes = {change.key: change for item in found.transactions for change in item.changes}
+    # By file, not by name: a file may hold names of another zone, such as glue.
+    changes: dict[str, dict[Key, Change]] = {name: {} for name in files.zones}
+    for item in found.transactions:
+        changes[item.zone] = {change.key: change for change in item.changes}
     if wish.present:
         for zone in wanted:
-            _name_servers(zone, files, changes)
-            _unnamed(files.zones[zone.name], wish, changes, policy)
-            _wildcards(zone, files.rrsets[zone.name], changes)
+            _name_servers(zone, files, wish, changes[zone.name])
+            _unnamed(files.zones[zone.name], wish, changes[zone.name], policy)
+            _wildcards(zone, files.rrsets[zone.name], changes[zone.name])
     jobs, warnings = [], list(found.warnings)
     made = [zone.name for zone in wanted if there[zone.name].get("ours") and zone.name in files.zones]
-    if wish.present or not all(_nothing_left(files.zones[name], changes) for name in made):
+    if wish.present or not all(_nothing_left(files.zones[name], changes[name]) for name in made):
         made = []
     for zone in wanted or [_plain(name) for name in files.zones]:
-        mine = [change for change in changes.values() if files.zone(change.key.name) == zone.name]
         if zone.name in made:
             jobs.append(Job(zone.name, None, None))
         elif zone.name in files.zones:
+            mine = list(changes[zone.name].values())
             jobs += _job(zone, files.zones[zone.name], mine, there[zone.name], policy, now, warnings)
-    shown = [*_made(wanted, files, there, changes), *changes.values()]
-    return _sorted(jobs, shown, files, found.live, warnings, wish.present)
+    for zone in wanted:
+        for change in _made(zone, files, there):
+            changes[zone.name].setdefault(change.key, change)
+    return _sorted(jobs, changes, found.live, warnings, wish.present)
 
 
 def _nothing_left(zone: ZoneText, changes: t.Mapping[Key, Change]) -> bool:
@@ -99,33 +101,24 @@ def _nothing_left(zone: ZoneText, changes: t.Mapping[Key, Change]) -> bool:
 
 def _sorted(
     jobs: list[Job],
-    changes: list[Change],
-    files: Files,
+    changes: t.Mapping[str, t.Mapping[Key, Change]],
     live: dict[Key, Rrset | None],
     warnings: list[str],
     present: bool,
 ) -> Plan:
     """Put reverse zones first; last on the way back."""
-    done = transactions(changes, files.zone_of(change.key.name for change in changes), _no_size, present)
-    order = {item.zone: place for place, item in enumerate(done)}
-    return Plan(sorted(jobs, key=lambda job: order.get(job.zone, len(order))), done, live, warnings)
+    zones = sorted(changes, key=lambda zone: dns_update.order(zone, present))
+    told = [Transaction(zone, tuple(changes[zone].values())) for zone in zones if changes[zone]]
+    return Plan(sorted(jobs, key=lambda job: dns_update.order(job.zone, present)), told, live, warnings)
 
 
-def _no_size(_change: Change, _zone: str) -> int:
-    return 0  # a file has room for everything
-
-
-def _made(
-    wanted: t.Sequence[Zone], files: Files, there: t.Mapping[str, t.Any], changes: t.Mapping[Key, Change]
-) -> t.Iterator[Change]:
+def _made(zone: Zone, files: Files, there: t.Mapping[str, t.Any]) -> t.Iterator[Change]:
     """Return what a new zone begins with, for those who want to see what is changed."""
-    for zone in wanted:
-        if zone.name in files.zones and not there[zone.name]["texts"]:
-            soa = zone_edit.soa(files.zones[zone.name])
-            yield Change(Key(zone.name, "SOA"), None, Rrset(soa.ttl, (soa.data,)))
-            key = Key(zone.name, "NS")
-            if key not in changes:
-                yield Change(key, None, files.rrsets[zone.name][key])
+    if zone.name in files.zones and not there[zone.name]["texts"]:
+        soa = zone_edit.soa(files.zones[zone.name])
+        yield Change(Key(zone.name, "SOA"), None, Rrset(soa.ttl, (soa.data,)))
+        key = Key(zone.name, "NS")
+        yield Change(key, None, files.rrsets[zone.name][key])
 
 
 def names(wish: Wanted) -> list[str]:
@@ -146,7 +139,13 @@ def _files(
     for name, found in there.items():
         if name in others:
             continue
-        text = _text(named.get(name, _plain(name)), found, wish.present, policy, now)
+        try:
+            text = _text(named.get(name, _plain(name)), found, wish.present, policy, now)
+        except RolloutError as error:
+            if name in named:
+                raise
+            others[name] = str(error)  # it may be that nothing has to be written there
+            continue
         if text is None:
             others[name] = ""
         else:
@@ -190,10 +189,12 @@ def _hostmaster(server: str) -> str:
     return f"hostmaster.{server.partition('.')[2] or server}"
 
 
-def _name_servers(zone: Zone, files: Files, changes: dict[Key, Change]) -> None:
+def _name_servers(zone: Zone, files: Files, wish: Wanted, changes: dict[Key, Change]) -> None:
     key = Key(zone.name, "NS")
-    if not zone.ns or key in changes:
+    if not zone.ns:
         return
+    if key in dns_update.asked(wish):
+        raise RolloutError(f"records: {zone.name} NS: the zone has ns already, which are all of its servers; use one")
     before = files.rrsets[zone.name].get(key)
     after = Rrset(zone.ttl if before is None else before.ttl, tuple(sorted(set(zone.ns))))
     if not same(key, before, after):
@@ -218,7 +219,7 @@ def _unnamed(zone: ZoneText, wish: Wanted, changes: dict[Key, Change], policy: P
         if one.type == "SOA" or data in named.get(key, ()):
             continue
         if zone.inside(one):
-            remove = policy.purge
+            remove = policy.purge or policy.foreign == "remove"
             if remove and not zone.whole and policy.foreign != "remove":
                 raise RolloutError(
                     f"zone {zone.zone}: somebody has edited the lines between the marks of ipv6.rollout, and "
@@ -251,9 +252,10 @@ def _wildcards(zone: Zone, held: t.Mapping[Key, Rrset], changes: dict[Key, Chang
     if zone.wildcard is None:
         return
     there = {key for key in held if key not in changes} | {key for key, change in changes.items() if change.after}
-    owners = {key.name for key in there if address_of(key.name) is not None and key.name.endswith(f".{zone.name}")}
-    wanted = set(synthesis.wildcards(zone.name, owners))
-    for name in wanted:
+    cuts = {key.name for key in there if key.type == "NS" and key.name != zone.name}
+    owners = {key.name for key in there if not key.name.startswith("*.") and key.name != zone.name}
+    hidden = {name for name in owners if any(name.endswith(f".{cut}") for cut in cuts)}
+    for name in synthesis.wildcards(zone.name, owners - hidden):
         key = Key(name, "PTR")
         after = Rrset(zone.ttl, (zone.wildcard,))
         before = held.get(key)
@@ -274,9 +276,11 @@ def _job(
     """Return the job for one zone, or none where nothing has to change."""
     words = _soa_words(zone, text)
     is_new = not there["texts"]
-    if not changes and not words and not is_new and there["declared"]:
-        return []
     number = zone_edit.serial(text)
+    if not changes and not words and not is_new and there["declared"]:
+        # Written by a run that could not have it loaded, or by hand and forgotten.
+        behind = there["serial"] is None or serial.compare(number, there["serial"]) == "greater"
+        return [Job(zone.name, text.text, number)] if behind and there["reachable"] else []
     if not is_new and (changes or words):
         current = serial.later(number, there["serial"])
         number = serial.next_serial(current, policy.serial, now)
@@ -315,7 +319,7 @@ def _all_away(
 ) -> Plan:
     """Take out all that this module wrote: its records, and the zones that it made, where nobody else has records."""
     jobs: list[Job] = []
-    changes: list[Change] = []
+    changes: dict[str, dict[Key, Change]] = {}
     warnings: list[str] = []
     for zone in wanted:
         text = files.zones.get(zone.name)
@@ -323,14 +327,19 @@ def _all_away(
             if there[zone.name]["ours"]:
                 jobs.append(Job(zone.name, None, None))
             continue
+        if not text.whole:
+            raise RolloutError(
+                f"zone {zone.name}: somebody has edited the lines between the marks of ipv6.rollout; move what is to "
+                "stay out of there, or take records out by name"
+            )
         held = files.rrsets[zone.name]
         others = zone_edit.rrsets(entry for entry in text.entries if not text.inside(entry))
         foreign = [key for key in others if key != Key(zone.name, "NS")]
         if there[zone.name]["ours"] and not foreign:
-            changes += [Change(key, before, None) for key, before in held.items()]
+            changes[zone.name] = {key: Change(key, before, None) for key, before in held.items()}
             jobs.append(Job(zone.name, None, None))
             continue
         mine = [Change(key, before, others.get(key)) for key, before in held.items() if before != others.get(key)]
-        changes += mine
+        changes[zone.name] = {change.key: change for change in mine}
         jobs += _job(zone._replace(soa={}), text, mine, {**there[zone.name], "declared": True}, policy, now, warnings)
-    return _sorted(jobs, changes, files, {}, warnings, present=False)
+    return _sorted(jobs, changes, {}, warnings, present=False)

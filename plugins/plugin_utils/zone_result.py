@@ -17,7 +17,7 @@ def jobs(found: Plan, there: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
         {
             "zone": job.zone,
             "path": there[job.zone]["file"],
-            "view": there[job.zone]["view"],
+            "views": there[job.zone]["views"],
             "text": job.text,
             "digest": there[job.zone]["digest"],
             "serial": job.serial,
@@ -47,3 +47,11 @@ def result(found: Plan, there: t.Mapping[str, t.Any], with_diff: bool) -> dict[s
     if found.warnings:
         values["warnings"] = found.warnings
     return values
+
+
+def of_zones(values: t.Mapping[str, t.Any], done: t.Container[str]) -> dict[str, t.Any]:
+    """Return a result with what was done before a failure, and nothing else."""
+    kept = {**values, "zones": [item for item in values["zones"] if item["zone"] in done], "records": []}
+    if "diff" in values:
+        kept["diff"] = [part for part in values["diff"] if part["after_header"].removeprefix("zone ") in done]
+    return kept

@@ -33,7 +33,7 @@ class Policy(t.NamedTuple):
     """How records are treated that the call does not name."""
 
     foreign: str = "keep"  # those that others wrote
-    purge: bool = True  # those that an earlier call wrote
+    purge: bool = False  # those that an earlier call wrote
     serial: str = "date"
 
 

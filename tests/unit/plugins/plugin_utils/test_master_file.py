@@ -65,6 +65,7 @@ WAYS: dict[str, tuple[str, list[tuple[str, int, str, str]]]] = {
         ("a.example.com.", 3600, "A", "192.0.2.1"), ("mx.example.com.", 3600, "MX", "10 a.example.com."),
     ]),
     "a number as an owner": ("1 A 192.0.2.1\n", [("1.example.com.", 3600, "A", "192.0.2.1")]),
+    "a type by its number": ("www TYPE28 2001:db8::1\n", [("www.example.com.", 3600, "AAAA", "2001:db8::1")]),
     "unknown type": (
         "www TYPE65280 \\# 2 abcd\n",
         [("www.example.com.", 3600, "TYPE65280", "\\# 2 abcd")],
@@ -130,6 +131,26 @@ def test_the_place_of_every_record() -> None:
     assert text[ipv6.fields : ipv6.last] == "\tAAAA ( 2001:db8::1\n )"
     assert [text[start:end] for start, end in ipv6.words] == ["2001:db8::1"]
     assert (ipv4.owned, ipv6.owned) == (True, False)
+
+
+def test_the_soa_minimum_is_the_default_of_all() -> None:
+    text = "@ SOA ns1 hostmaster 7 1h 15m 2w 300\nwww 600 A 192.0.2.1\nftp A 192.0.2.2\n"
+    assert [entry.ttl for entry in master_file.read(text, ZONE)] == [300, 600, 300]
+
+
+def test_a_ttl_of_an_included_file_stays() -> None:
+    found = records(HEAD + "$INCLUDE more\nafter A 192.0.2.1\n", included={"more": "$TTL 120\nx A 192.0.2.2\n"})
+    assert [ttl for _name, ttl, *_rest in found] == [120, 120]
+
+
+def test_octets_above_127_are_no_international_name() -> None:
+    (record,) = records(HEAD + "m\xc3\xbcller A 192.0.2.1\n")
+    assert record[0] == "m\\195\\188ller.example.com."
+
+
+def test_a_row_of_digits_takes_no_time() -> None:
+    with pytest.raises(RolloutError):
+        records(HEAD + f"@ {'1' * 60}x A 192.0.2.1\n")
 
 
 def test_included_files() -> None:

@@ -33,7 +33,8 @@ mine.example.com. 60 IN A 192.0.2.7
 
 
 def there(text: str | None = TEXT, **changed: t.Any) -> dict[str, t.Any]:
-    found = {"file": "/z/example.com", "view": "", "declared": True, "ours": False, "digest": "x", "serial": None}
+    found = {"file": "/z/example.com", "views": [""], "declared": True, "ours": False, "digest": "x"}
+    found.update(serial=2026010100, reachable=True)
     return {"example.com.": {**found, "texts": {} if text is None else {"": text}, **changed}}
 
 
@@ -93,7 +94,6 @@ def test_a_prefix_stands_for_all_of_its_zones() -> None:
         ([aaaa("www.example.net")], {}, "in none of the zones that the call names; add its zone"),
         ([aaaa("alias.example.com")], {}, "it is an alias of www.example.com."),
         ([aaaa("box.sub.example.com")], {}, "the zone sub.example.com. is delegated to other servers"),
-        ([], {"foreign": "remove", "purge": False}, "purge cannot be false"),
         ([aaaa("www.example.com")], {"foreign": "refuse"}, "(line 4) is not among the wanted records"),
     ],
 )
@@ -149,9 +149,12 @@ def test_name_servers_are_exactly_those_that_are_given() -> None:
 def test_lines_that_somebody_put_between_the_marks() -> None:
     found = there(TEXT + BLOCK)
     with pytest.raises(RolloutError) as caught:
-        plan(["example.com"], [aaaa("new.example.com")], found)
+        plan(["example.com"], [aaaa("new.example.com")], found, purge=True)
     assert "somebody has edited the lines between the marks" in str(caught.value)
-    (job,) = plan(["example.com"], [aaaa("new.example.com")], found, purge=False).jobs
+    with pytest.raises(RolloutError) as caught:
+        plan(["example.com"], found=found, state="absent")
+    assert "somebody has edited the lines between the marks" in str(caught.value)
+    (job,) = plan(["example.com"], [aaaa("new.example.com")], found).jobs
     assert "mine.example.com. 60 IN A 192.0.2.7\n" in str(job.text)
     (job,) = plan(["example.com"], [aaaa("new.example.com")], found, foreign="remove").jobs
     assert "mine.example.com." not in str(job.text)
@@ -161,6 +164,39 @@ def test_nothing_to_do_is_no_job() -> None:
     assert plan(["example.com"], [aaaa("www.example.com", "2001:DB8::0080")]).jobs == []
     assert plan(["example.com"], state="absent").jobs == []
     assert plan(["example.com"], [aaaa("www.example.com")], there(None), state="absent").jobs == []
+
+
+def test_records_are_taken_out_of_the_file_that_they_are_in() -> None:
+    """A file may hold names of others: glue, and what is outside of the zone."""
+    text = TEXT + "www.sub A 192.0.2.8\nns1.example.net. A 192.0.2.1\n"
+    child = "$TTL 1h\n@ IN SOA ns hostmaster 2026010100 1h 15m 2w 1h\n@ NS ns\nns A 192.0.2.99\n"
+    both = {**there(text), "sub.example.com.": {**there(child)["example.com."], "file": "/z/sub"}}
+    found = plan(["example.com", "sub.example.com"], found=both, foreign="remove")
+    jobs = {job.zone: str(job.text) for job in found.jobs}
+    assert "www.sub" not in jobs["example.com."] and "ns1.example.net." not in jobs["example.com."]
+    assert "192.0.2.99" not in jobs["sub.example.com."]
+    again = {name: {**both[name], "texts": {"": jobs[name]}, "serial": 2026112100} for name in both}
+    assert plan(["example.com", "sub.example.com"], found=again, foreign="remove").jobs == []
+
+
+def test_name_servers_are_given_in_one_way() -> None:
+    with pytest.raises(RolloutError) as caught:
+        plan(
+            [{"name": "example.com", "ns": ["ns1.example.com"]}],
+            [{"name": "example.com", "type": "NS", "data": "ns2.example.net"}],
+        )
+    assert "the zone has ns already" in str(caught.value)
+
+
+def test_a_zone_that_is_only_looked_into_may_be_signed() -> None:
+    signed = TEXT + "www RRSIG A 8 3 600 20300101000000 20260101000000 1 example.com. AAAA\n"
+    zone = "8.b.d.0.1.0.0.2.ip6.arpa."
+    reverse = "$TTL 1h\n@ IN SOA ns1 hostmaster 2026010100 1h 15m 2w 1h\n@ NS ns1.example.com.\n"
+    both = {**there(signed), zone: {**there(reverse)["example.com."], "file": "/z/reverse"}}
+    record = {"name": f"{'0.' * 24}{zone}", "type": "PTR", "data": "www.example.com", "fallback": "lab.example.com"}
+    found = plan(["2001:db8::/32"], [record], both)
+    assert [job.zone for job in found.jobs] == [zone]
+    assert "so the record points to lab.example.com." in found.warnings[0]
 
 
 def test_what_is_returned_and_what_is_sent() -> None:
