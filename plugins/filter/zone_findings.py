@@ -29,7 +29,8 @@ options:
   zones:
     description:
       - The zones that the records hold completely. Names outside of them are never judged, nor is what is not there.
-      - Without it the records are taken for all that there is.
+      - Without it they are the zones of a dictionary of zone files, and a list of records is taken for all that there
+        is.
     type: list
     elements: str
   several_names:

@@ -17,7 +17,9 @@ description:
   - A file that people wrote stays theirs. New records go into one block between two marked lines, a record that stands
     elsewhere is changed where it stands, and all other lines, comments too, stay as they are.
   - The new file is read by the server's own checker before it is put in place, and loaded without a stop of the server.
-    Then the server is asked for the serial that it serves. Where one of these fails, everything is put back.
+    Then the server is asked for the serial that it serves. Where that fails, the old file of this zone is put back, the
+    zones before it are done, and those behind it are not touched.
+  - A file that is newer than what is served is loaded, even where nothing in it has to change.
   - A zone that the server does not have yet is made and declared. The declarations are in a file of their own, which
     one line includes.
 notes:

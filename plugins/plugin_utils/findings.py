@@ -58,8 +58,8 @@ def findings(
     """Return what is wrong with records, as ``[{check, severity, zone, name, type, data, message, fix}]``.
 
     :param records: ``[{name, type, data, ttl, zone}]`` with absolute names, or ``{zone: text of its zone file}``
-    :param zones: the zones that the records hold completely. What is outside of them is not judged. Without any, the
-        records are all that there is
+    :param zones: the zones that the records hold completely. What is outside of them is not judged. Without any, they
+        are those of the zone files, and records are all that there is
     :param several_names: addresses that may have several PTR records
     :param not_public: more prefixes that must not be public
     """
@@ -67,6 +67,8 @@ def findings(
         address_text(*any_address(item, "several_names")) for item in _list(several_names, "several_names")
     )
     complete = None
+    if zones is None and isinstance(records, t.Mapping) and records:
+        zones = list(records)
     if zones is not None:
         complete = frozenset(_name(item, "zones") for item in _list(zones, "zones"))
         if not complete:

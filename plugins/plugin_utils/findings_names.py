@@ -52,7 +52,8 @@ def _host(report: Report, name: str, node: Node) -> None:
     if not kinds:
         return
     first = node[min(kinds)][0]
-    if not is_host_name(name.removeprefix("*.")):
+    # Active Directory keeps addresses of its servers under _msdcs.
+    if not is_host_name(name.removeprefix("*.")) and "._msdcs." not in name:
         report.add("owner-no-host-name", first, f"{name} has an address, and is no name that a host may have.")
     for label, kind, check in (("ipv6.", "A", "ipv6-name-with-a"), ("ipv4.", "AAAA", "ipv4-name-with-aaaa")):
         if name.startswith(label) and kind in node:
@@ -147,6 +148,6 @@ def _aliases(world: World, report: Report) -> None:
         done.update(path)
         for record in node.get("CNAME", [])[:1]:
             # RFC 2317: a reverse name may lead to one that has no PTR record (yet).
-            if not in_reverse_tree(record.name) and world.knows(record.data) and world.node(record.data) is None:
+            if not in_reverse_tree(record.name) and world.knows(record.data) and not world.exists(record.data):
                 text = f"{record.name} is an alias of {record.data}, which does not exist."
                 report.add("cname-to-nothing", record, text)

@@ -103,7 +103,7 @@ def _limits(report: Report, policies: Policies, policy: Policy) -> None:
 
 def _targets(world: World, report: Report, policies: Policies, policy: Policy) -> None:
     """Judge the domains that a record names."""
-    for term in policy.terms or []:
+    for term in {term.text: term for term in policy.terms or []}.values():
         domain = plain_domain(term, policy.name)
         if term.name == "mx" and domain and len(policies.mail_hosts(domain)) > MOST_NAMES:
             count = len(policies.mail_hosts(domain))
@@ -124,8 +124,10 @@ def _without_ip6(world: World, report: Report, policies: Policies, not_public: s
         if "A" in node and "AAAA" in node:
             above = name
             while above:
-                if above in hosts:
-                    hosts[above][name] = None
+                if above in policies.known or above in policies.several:
+                    if above in hosts:
+                        hosts[above][name] = None
+                    break  # a policy is not inherited: the closest one is meant for the host
                 above = parent(above)
     for domain, names in hosts.items():
         policy = policies.known[domain]

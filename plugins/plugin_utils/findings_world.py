@@ -116,6 +116,7 @@ class World:
                     self._put(self.data.setdefault(record.name, {}), record)
         self._wild = {name[2:] for name in self.data if name.startswith("*.")}
         self._inner: set[str] | None = None
+        self._existing: set[str] | None = None  # every name and every name above one
 
     @staticmethod
     def _put(node: Node, record: Record) -> None:
@@ -169,6 +170,18 @@ class World:
             if name in self.data or name in self._places:
                 return None
         return None
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a name exists: it has records, a wildcard answers for it, or there are names below it."""
+        if self.node(name) is not None:
+            return True
+        if self._existing is None:
+            self._existing = set()
+            for found in self.data:
+                while found and found not in self._existing:
+                    self._existing.add(found)
+                    found = parent(found)
+        return name in self._existing
 
     def _inner_names(self) -> set[str]:
         """Return the names between a wildcard's branch and the names in it: they exist, and so hide the wildcard."""

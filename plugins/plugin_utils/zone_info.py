@@ -12,7 +12,7 @@ import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import findings, zone_wanted
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import findings, findings_addresses, zone_wanted
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import any_address, text_value
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_hosts import host_records
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import txt_text
@@ -44,6 +44,9 @@ _SETTLED = frozenset(
         *("ipv6-name-with-a", "ipv4-name-with-aaaa"),
     }
 )
+
+
+_OF_ADDRESSES = frozenset({findings_addresses.DECLARED, *(one.check for one in findings_addresses.RANGES)})
 
 
 class Wish(t.NamedTuple):
@@ -234,7 +237,7 @@ def _identity(found: t.Mapping[str, t.Any]) -> tuple[object, ...]:
 def _settled(found: t.Mapping[str, t.Any], reading: Reading) -> bool:
     """Whether single questions are enough for a finding, and all of them were answered."""
     check = found["check"]
-    if check not in _SETTLED and not check.startswith("address-"):
+    if check not in _SETTLED and check not in _OF_ADDRESSES:
         return False
     return not any(item["name"] in (found["name"], found["data"]) for item in reading.unknown)
 
@@ -267,7 +270,7 @@ def differences(reading: Reading, others: t.Iterable[Server]) -> list[dict[str, 
             there = serials[Key(zone, "SOA")]
             if isinstance(there, Rrset):
                 serial = int(there.data[0].split()[2])
-                if serial == known["serial"]:
+                if serial == known["serial"] or known["serial"] is None:
                     continue
                 message = f"{other} has the serial {serial} of {zone}, and {known['serial']} is the primary one"
                 fix = _FIX_BEHIND if (known["serial"] - serial) % 2**32 < 2**31 else _FIX_AHEAD

@@ -18,6 +18,7 @@ pytest.importorskip("dns", reason="dnspython is not installed")
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_server, zone_info
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Rrset
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import name_of
 from ansible_collections.ipv6.rollout.tests.unit.plugins.plugin_utils.dns_named import HEAD, NAMED, SECRET, Named
 
@@ -314,3 +315,20 @@ def test_errors_come_as_errors(start: t.Callable[..., Named]) -> None:
     ):
         answer, _output = play(named, **options)
         assert answer["failed"] and why in answer["msg"]
+
+
+def test_what_must_not_be_public_is_found_by_questions_too(start: t.Callable[..., Named]) -> None:
+    named = start(
+        {"example.com": HEAD + "ns1 IN A 192.0.2.53\nwww IN A 10.0.0.1\nwww IN AAAA fd00::1\n"}, rules=REFUSED
+    )
+    hosts = {"www1": {"address": "2001:db8:1200::80", "names": ["www.example.com"]}}
+    assert {check for check, _name in checks(read(named, (), hosts))} >= {"address-unique-local", "ipv4-private"}
+
+
+def test_a_zone_without_a_known_serial_is_not_compared() -> None:
+    class Other:
+        def look(self, keys: t.Any) -> t.Any:
+            return {key: Rrset(60, ("ns1. h. 5 1 1 1 1",)) for key in keys}
+
+    zones = {"example.com.": {"serial": None, "by": "query", "records": 1}}
+    assert zone_info.differences(zone_info.Reading([], zones, []), [t.cast("t.Any", Other())]) == []

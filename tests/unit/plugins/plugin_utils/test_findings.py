@@ -268,6 +268,30 @@ def test_the_wildcard_of_rfc_4472_and_one_host():
             {"zones": ["example.com"]},
             ["spf-void-lookups"],
         ),
+        # A host below a domain with a policy of its own is that policy's affair.
+        (
+            [
+                ("example.com", "TXT", "v=spf1 ip4:192.0.2.0/24 -all"),
+                ("news.example.com", "TXT", "v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 -all"),
+                ("news.example.com", "A", "192.0.2.1"),
+                ("news.example.com", "AAAA", "2001:db8::1"),
+            ],
+            {"zones": ["example.com"]},
+            [],
+        ),
+        (
+            [("example.com", "TXT", "v=spf1 include:no.example.com include:no.example.com -all")],
+            {"zones": ["example.com"]},
+            ["spf-include-without-record"],
+        ),
+        # Names as Active Directory has them.
+        ([("gc._msdcs.example.com", "A", "192.0.2.1")], {"zones": ["example.com"]}, []),
+        # A name with nothing but names below it exists.
+        (
+            [("www.example.com", "CNAME", "web.example.com"), ("a.web.example.com", "TXT", "x")],
+            {"zones": ["example.com"]},
+            [],
+        ),
     ],
 )
 def test_what_is_judged(records, options, checks):
@@ -366,6 +390,12 @@ def _fits_a_file(defect):
 def test_each_defect_is_found_in_zone_files(check, defect):
     found = findings(texts(defect.apply(SITE)), **defect.options)
     assert [(item["check"], item["name"]) for item in found] == [(check, defect.name)]
+
+
+def test_zone_files_are_complete_and_what_is_outside_is_not_judged():
+    soa = "$TTL 60\n@ SOA ns1.example.net. h.example.net. 1 7200 900 1209600 3600\n"
+    servers = "@ NS ns1.example.net.\n@ NS ns2.example.net.\n"
+    assert findings({"example.com": f"{soa}{servers}www CNAME www.example.net.\n@ MX 10 mx.example.net.\n"}) == []
 
 
 def test_zone_files_without_a_defect():
