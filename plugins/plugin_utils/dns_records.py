@@ -9,6 +9,7 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_compare, dns_wire
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_lines import diff, zone_changes
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_server import Problem, Server
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     Change,
@@ -19,11 +20,9 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     Wanted,
     asked,
     changes,
-    diff,
     needed,
     same,
     transactions,
-    zone_changes,
 )
 
 # A name below the one in question. Where it gets the same answer, that answer came from a wildcard.

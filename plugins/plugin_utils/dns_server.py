@@ -17,6 +17,7 @@ import typing as t
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_rcodes, dns_wire
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import any_address, text_value
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_lines import lines
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import absolute
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_transfer import (
     NotTransferred,
@@ -24,7 +25,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_transfer import (
     Zone,
     check_signed,
 )
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Change, Key, Rrset, lines
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Change, Key, Rrset
 
 try:
     import dns.exception

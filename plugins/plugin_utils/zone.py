@@ -32,7 +32,7 @@ class _Row(t.NamedTuple):
 
 
 def zone_file(
-    records: object, origin: object, soa: object, ns: object, ttl: object = 3600, several_names: bool = False
+    records: object, origin: object, soa: object, ns: object, ttl: object = 3600, several_names: object = False
 ) -> str:
     """Return the text of a zone.
 
@@ -47,6 +47,8 @@ def zone_file(
     """
     zone = owner_name(origin, "origin")
     default = ttl_value(ttl, "zone_file")
+    if not isinstance(several_names, bool):
+        raise RolloutError(f"several_names: {shown(several_names)} is neither true nor false")
     _check_reverse(zone, "origin", "")
     rows = {_row(zone, {"name": "@", "type": "NS", "data": server}, default, "ns") for server in _servers(ns)}
     pieces: t.Iterable[str] = ()

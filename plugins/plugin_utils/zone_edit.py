@@ -17,8 +17,9 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import master_file
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_lines import lines
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_names import fold
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Change, Key, Rrset, lines, same
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import Change, Key, Rrset, same
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.master_file import Entry
 
 _BLOCK = re.compile(

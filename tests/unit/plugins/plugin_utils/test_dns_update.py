@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_lines import diff, lines, zone_changes
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     Change,
     Key,
@@ -22,12 +23,9 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.dns_update import (
     Transaction,
     asked,
     changes,
-    diff,
-    lines,
     needed,
     transactions,
     wanted,
-    zone_changes,
 )
 
 WWW = "www.example.com."
