@@ -156,7 +156,7 @@ bench-dns: $(BENCH) tools ## what zones of a million records and thousands of up
 	@$(STEP) "bench of zones" python benchmarks/zones.py -n 3
 
 .PHONY: fuzz
-fuzz: tools ## the property tests with 10,000 examples each (FUZZ_EXAMPLES= another number; 3 minutes)
+fuzz: tools ## the property tests with 10,000 examples each (FUZZ_EXAMPLES= another number; half an hour)
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(STEP) "fuzz" python -m pytest $$(grep -rl --include='test_*.py' FUZZ_EXAMPLES tests/unit) $(ARGS)
 
 # ---------------------------------------------------------------------------------------------------------- the rest
