@@ -73,7 +73,8 @@ class ActionModule(ActionBase):
         if written.get("failed"):
             done = written.get("done", [])
             told = zone_result.of_zones(values, done)
-            return {**told, "failed": True, "changed": bool(done), "msg": written.get("msg", "the module failed")}
+            told.update(failed=True, changed=bool(done), msg=written.get("msg", "the module failed"))
+            values = told
         return {**values, "loaded": written.get("loaded", [])}
 
     def _module(self, task_vars, arguments):

@@ -25,7 +25,7 @@ class Knot(NameServer):
 
     def __init__(self, config: str = "") -> None:
         super().__init__(config)
-        read = _KnotText.read(self.config)
+        self._text = read = _KnotText.read(self.config)
         self._zones: t.Dict[str, t.List[Zone]] = {}
         for zone in map(read.zone, read.zones):
             self._zones.setdefault(zone.name, []).append(zone)
@@ -42,6 +42,14 @@ class Knot(NameServer):
 
     def declared(self, name: str) -> t.List[Zone]:
         return self._zones.get(name, [])
+
+    def check_new(self, zone: str) -> None:
+        inherited = self._text.zone({"domain": zone})
+        if inherited.dynamic or inherited.kind != "primary":
+            raise RolloutError(
+                f"zone {zone}: it is new, and what the default template gives it (acl, master) makes it no plain file; "
+                "declare it yourself, with a template of its own, and run again"
+            )
 
     def shared(self, path: str) -> t.Set[str]:
         path = os.path.realpath(path)

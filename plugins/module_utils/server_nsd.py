@@ -88,9 +88,13 @@ class Nsd(NameServer):
 
     def serial(self, zone: str, view: str) -> t.Optional[int]:
         # nsd-control does not say it of a primary zone, so the server is asked the way everybody asks it.
-        addresses = self._asked("ip-address") or ["127.0.0.1"]
-        address, _mark, port = addresses[0].partition("@")
-        return served_serial(zone, address, int(port or (self._asked("port") or ["53"])[0]))
+        port = (self._asked("port") or ["53"])[0]
+        for written in [*self._asked("ip-address"), "127.0.0.1", "::1"]:
+            address, _mark, own_port = written.partition("@")
+            found = served_serial(zone, address, int(own_port or port))
+            if found is not None:
+                return found
+        return None
 
     def reconfigure(self) -> None:
         if self._control("reconfig").rc != 0:

@@ -29,6 +29,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.server_nsd import Nsd
 _INCLUDE = re.compile(r'^\$INCLUDE\s+(?:"([^"\n]+)"|([^\s;"]+))', re.IGNORECASE | re.MULTILINE)
 _MOST_INCLUDES = 100
 MARK = "ipv6.rollout"
+CHECKED = "zone.ipv6-rollout"  # no file that a zone includes has this name
 SERVERS: t.Dict[str, t.Type[NameServer]] = {"bind": Bind, "nsd": Nsd, "knot": Knot}
 
 
@@ -61,7 +62,7 @@ def server(kind: str, config: str) -> NameServer:
 def read(
     name_server: NameServer, wanted: t.Mapping[str, t.Mapping[str, str]], names: t.Iterable[str] = ()
 ) -> t.Dict[str, t.Any]:
-    """Return what there is of zones: ``{zone: {file, views, declared, digest, texts, serial, ours, reachable}}``.
+    """Return what there is of zones: ``{zone: {file, views, declared, digest, texts, serials, ours, reachable}}``.
 
     :param wanted: by zone ``{file, view}``, each empty where the configuration is to say it
     :param names: names whose zones are looked up in the configuration. Of a zone that is not for writing here there is
@@ -107,7 +108,7 @@ def _read(name_server: NameServer, name: str, asked: t.Mapping[str, str], reacha
         "ours": f'"{path}"'.encode() in (files.read(name_server.drop_in) or b""),
         "digest": files.digest(content),
         "texts": {} if content is None else _texts(path, content.decode("latin-1"), name_server.directory),
-        "serial": name_server.serial(name, views[0]) if found and reachable else None,
+        "serials": [name_server.serial(name, view) for view in views] if reachable else [],  # one for each view
         "reachable": reachable,
     }
 
@@ -193,7 +194,7 @@ def _checked(name_server: NameServer, job: Job) -> t.List[str]:
         return []
     with tempfile.TemporaryDirectory(prefix="ipv6-rollout-") as folder:
         for name, text in _texts(job.path, job.text, name_server.directory).items():
-            path = os.path.normpath(f"{folder}/{name or 'zone'}")
+            path = os.path.normpath(f"{folder}/{name or CHECKED}")
             if name.startswith("/"):
                 continue  # it is found where it is
             if not path.startswith(f"{folder}/"):
@@ -201,7 +202,7 @@ def _checked(name_server: NameServer, job: Job) -> t.List[str]:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as stream:
                 stream.write(text.encode("latin-1"))
-        return name_server.check_zone(job.zone, f"{folder}/zone")
+        return name_server.check_zone(job.zone, f"{folder}/{CHECKED}")
 
 
 def _put_all(name_server: NameServer, jobs: t.Sequence[Job], warnings: t.List[str]) -> Outcome:
@@ -213,13 +214,17 @@ def _put_all(name_server: NameServer, jobs: t.Sequence[Job], warnings: t.List[st
         try:
             _put(name_server, job, not why)
         except (RolloutError, OSError) as error:
+            text = f"zone {job.zone}: {error}"
+            text += f"; done before: {', '.join(done)}" if done else ""
             left = ", ".join(other.zone for other in jobs[place + 1 :])
-            text = f"zone {job.zone}: {error}. Its file is what it was"
-            text += f". Done before: {', '.join(done)}" if done else ""
-            text += f". Not touched: {left}" if left else ""
-            return Outcome(warnings, done, [] if why else done, text)
+            text += f"; not touched: {left}" if left else ""
+            return Outcome(warnings, done, _loaded(jobs, done, not why), text)
         done.append(job.zone)
-    return Outcome(warnings, done, [] if why else done, None)
+    return Outcome(warnings, done, _loaded(jobs, done, not why), None)
+
+
+def _loaded(jobs: t.Sequence[Job], done: t.Container[str], reachable: bool) -> t.List[str]:
+    return [job.zone for job in jobs if reachable and job.zone in done and job.text is not None]
 
 
 def _put(name_server: NameServer, job: Job, reachable: bool) -> None:
@@ -236,18 +241,32 @@ def _put(name_server: NameServer, job: Job, reachable: bool) -> None:
         declared = (job.declare or job.text is None) and _declare(name_server, job, undo)
         if reachable:
             _load(name_server, job, declared)
-    except (RolloutError, OSError):
-        if job.serial is not None and reachable and is_served(name_server.serial(job.zone, job.views[0]), job.serial):
-            return  # it was loaded after all; to take it back would take its serial back
-        undo.back()
-        if reachable:
-            with contextlib.suppress(RolloutError):
-                _again(name_server, job)
-        raise
+    except (RolloutError, OSError) as error:
+        if not _stays(name_server, job, reachable, str(error)):
+            undo.back()
+            if reachable:
+                with contextlib.suppress(RolloutError):
+                    _again(name_server, job)
+            raise RolloutError(f"{error}. Its file is what it was") from None
     if job.text is None:
         files.remove(job.path)
         with contextlib.suppress(OSError):
             os.rmdir(f"{name_server.home}/{FOLDER}")
+
+
+def _stays(name_server: NameServer, job: Job, reachable: bool, error: str) -> bool:
+    """Tell whether a zone is served after all. Where that is so in a view, or cannot be known, its file has to stay:
+    to take it back would take a served serial back.
+    """
+    if job.serial is None or not reachable:
+        return False
+    if name_server.unreachable():
+        raise RolloutError(f"{error}. The file is written, and whether it is loaded cannot be asked now; run again")
+    served = [is_served(name_server.serial(job.zone, view), job.serial) for view in job.views]
+    if any(served) and not all(served):
+        views = ", ".join(view for view, is_there in zip(job.views, served) if not is_there)
+        raise RolloutError(f"{error}. The file stays, since other views serve it, and the views {views} do not")
+    return all(served)
 
 
 def _load(name_server: NameServer, job: Job, declared: bool) -> None:
@@ -269,19 +288,21 @@ def _again(name_server: NameServer, job: Job) -> None:
 def _declare(name_server: NameServer, job: Job, undo: _Undo) -> bool:
     """Declare a zone in a file of our own, or take it out there; tell whether anything had to change."""
     path = name_server.drop_in
-    before = (files.read(path) or b"").decode()
+    before = (files.read(path) or b"").decode("latin-1")
     mark = "//" if isinstance(name_server, Bind) else "#"
     head = f"{mark} The zones that {MARK} made. It writes this file anew.\n{name_server.drop_in_head}"
     if before and not before.startswith(head):
         raise RolloutError(f"{path}: it is not as it was written; take your lines out of it, or remove it")
     body = before[len(head) :]
     line = name_server.declaration(job.zone, job.path)
+    if job.text is None and line not in body:
+        raise RolloutError(f"{path}: its line is not the one that was written; take it out by hand, and run again")
     body = body.replace(line, "") if job.text is None else body if line in body else body + line
     after = f"{head}{body}" if body else ""
     if after == before:
         return False
     if after:
-        undo.write(path, after.encode())
+        undo.write(path, after.encode("latin-1"))
         _include(name_server, undo, wanted=True)
     else:
         # The line that includes a file goes before the file.
@@ -302,14 +323,17 @@ def _include(name_server: NameServer, undo: _Undo, wanted: bool) -> None:
     if not path:
         return
     text = (files.read(path) or b"").decode(errors="surrogateescape")
-    line = f"{name_server.include_line}\n"
-    present = f"\n{line}" in f"\n{text}"
+    line = name_server.include_line
+    present = f"\n{line}\n" in f"\n{text}\n"
     if wanted == present:
         return
-    if wanted:
-        text += ("" if text.endswith("\n") or not text else "\n") + line
+    # Where the last line had no end, the new one has none either, so that it can be taken out to the byte.
+    if not wanted:
+        text = f"\n{text}\n".replace(f"\n{line}\n", "\n", 1)[1:-1] if text.endswith("\n") else text[: -len(line) - 1]
+    elif text.endswith("\n") or not text:
+        text += f"{line}\n"
     else:
-        text = f"\n{text}".replace(f"\n{line}", "\n", 1)[1:]
+        text += f"\n{line}"
     undo.write(path, text.encode(errors="surrogateescape"))
 
 

@@ -28,6 +28,8 @@ notes:
   - "The serial never goes backwards. With O(serial=date) it is the date and two digits, 2026112100 for the first change
     of a day. The change after 2026112199 gets 2026112200: it counts on into the numbers of the next day, and the next
     day's own changes go on from there."
+  - A zone that was taken away and is made again begins anew; its secondaries have to forget it before.
+  - A file with the serial that is served, or a lower one, is taken for the one that is served.
   - Where somebody else changed a file between the comparison and the write, nothing is written, and the task fails.
   - Reverse zones are loaded before forward zones, since an address needs its PTR record before it is used. With
     O(state=absent) it is the other way round.
@@ -245,7 +247,7 @@ records:
   sample:
     - {name: www.example.com., type: AAAA, ttl: 600, data: "2001:db8:1200::80"}
 loaded:
-  description: The zones that the server was seen to serve with the new serial. Empty where the server does not run.
+  description: The zones that the server was seen to serve with the new serial. Empty where it cannot be told to load.
   returned: always, unless nothing could be compared
   type: list
   elements: str

@@ -9,6 +9,7 @@ Nothing in here touches a file. The texts come from the name server, and new tex
 from __future__ import annotations
 
 import datetime
+import functools
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
@@ -56,7 +57,7 @@ def plan(
 ) -> Plan:
     """Compare, and return the files to write.
 
-    :param there: what module_utils/zone_files.py read: by zone ``{file, texts, serial, ours, ...}``
+    :param there: what module_utils/zone_files.py read: by zone ``{file, texts, serials, ours, ...}``
     """
     files = _files(wanted, wish, there, policy, now)
     if not wish.present and not wish.records and not wish.spf:
@@ -76,7 +77,9 @@ def plan(
     if wish.present or not all(_nothing_left(files.zones[name], changes[name]) for name in made):
         made = []
     for zone in wanted or [_plain(name) for name in files.zones]:
-        if zone.name in made:
+        if not wish.present and not there[zone.name]["declared"]:
+            changes.pop(zone.name, None)  # a file that no server has is nobody's zone
+        elif zone.name in made:
             jobs.append(Job(zone.name, None, None))
         elif zone.name in files.zones:
             mine = list(changes[zone.name].values())
@@ -180,7 +183,7 @@ def _text(
             f"zones: {zone.name} is new here ({there['file']} is not there), so it needs ns, its servers"
         )
     soa = {"mname": zone.ns[0], "rname": _hostmaster(zone.ns[0]), **zone.soa}
-    soa["serial"] = serial.next_serial(there["serial"], policy.serial, now)
+    soa["serial"] = serial.next_serial(_served(there), policy.serial, now)
     return zone_edit.load(zone.name, zone_file([], zone.name, soa, list(zone.ns), zone.ttl), {})
 
 
@@ -279,14 +282,20 @@ def _job(
     number = zone_edit.serial(text)
     if not changes and not words and not is_new and there["declared"]:
         # Written by a run that could not have it loaded, or by hand and forgotten.
-        behind = there["serial"] is None or serial.compare(number, there["serial"]) == "greater"
-        return [Job(zone.name, text.text, number)] if behind and there["reachable"] else []
+        behind = [one for one in there["serials"] if one is None or serial.compare(number, one) == "greater"]
+        return [Job(zone.name, text.text, number)] if behind else []
     if not is_new and (changes or words):
-        current = serial.later(number, there["serial"])
+        current = serial.later(number, _served(there))
         number = serial.next_serial(current, policy.serial, now)
         words[2] = str(number)
         warnings += _ahead(zone.name, current, policy, now)
     return [Job(zone.name, zone_edit.edited(text, changes, words), number)]
+
+
+def _served(there: t.Mapping[str, t.Any]) -> int | None:
+    """Return the latest serial number that a zone is served with, or None."""
+    known = [one for one in there["serials"] if one is not None]
+    return functools.reduce(serial.later, known) if known else None
 
 
 def _ahead(zone: str, current: int, policy: Policy, now: datetime.datetime) -> list[str]:
@@ -323,6 +332,8 @@ def _all_away(
     warnings: list[str] = []
     for zone in wanted:
         text = files.zones.get(zone.name)
+        if text is not None and not there[zone.name]["declared"]:
+            continue  # a file that no server has is nobody's zone
         if text is None:
             if there[zone.name]["ours"]:
                 jobs.append(Job(zone.name, None, None))
@@ -341,5 +352,5 @@ def _all_away(
             continue
         mine = [Change(key, before, others.get(key)) for key, before in held.items() if before != others.get(key)]
         changes[zone.name] = {change.key: change for change in mine}
-        jobs += _job(zone._replace(soa={}), text, mine, {**there[zone.name], "declared": True}, policy, now, warnings)
+        jobs += _job(zone._replace(soa={}), text, mine, there[zone.name], policy, now, warnings)
     return _sorted(jobs, changes, {}, warnings, present=False)

@@ -269,7 +269,7 @@ def test_a_zone_that_is_not_loaded_gives_everything_back(daemon: Daemon, monkeyp
     monkeypatch.setattr(type(server), "serial", lambda *_: None)
     with pytest.raises(RolloutError) as caught:
         run(daemon, ["example.com", NEW], [AAAA, ptr()])
-    assert f"zone {REVERSE}: not served. Its file is what it was. Not touched: example.com." in str(caught.value)
+    assert f"zone {REVERSE}: not served. Its file is what it was; not touched: example.com." in str(caught.value)
     assert daemon.state() == before
     monkeypatch.undo()
     assert daemon.ask("www.example.com", "AAAA") == []
@@ -298,7 +298,7 @@ def test_the_second_of_two_zones_fails(daemon: Daemon, monkeypatch: pytest.Monke
     other = ptr("mail.example.com", "2001:db8:1200::25")
     with pytest.raises(RolloutError) as caught:
         run(daemon, ["example.com", NEW], [AAAA, other])
-    assert f"Done before: {REVERSE}" in str(caught.value)
+    assert f"; done before: {REVERSE}" in str(caught.value)
     monkeypatch.undo()
     after = daemon.state()
     assert [path for path in after if after[path] != before[path]] == [
@@ -540,3 +540,51 @@ def test_an_include_line_in_a_comment_is_none(bind: t.Callable[[str], Daemon]) -
     (daemon.folder / "named.conf.local").write_text("// mine\n")
     assert run(daemon, [NEW], [ptr()])["loaded"] == [REVERSE]
     assert (daemon.folder / "named.conf.local").read_text() == "// mine\n"
+
+
+def test_a_view_that_does_not_load_is_told_again_and_again(
+    bind: t.Callable[[str], Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(name_server.NameServer.wait, "__defaults__", (2.0,))
+    zone = PARKED.format("example.com").strip()
+    small = zone.replace("type master;", "type master; max-zone-ttl 4000;")
+    views = [("own", "any", zone), ("other", "192.0.2.1", small)]
+    text = "".join(f'view "{name}" {{{{ match-clients {{{{ {who}; }}}}; {what} }}}};\n' for name, who, what in views)
+    daemon = bind(HEAD + text)
+    for _run in range(2):
+        with pytest.raises(RolloutError) as caught:
+            run(daemon, ["example.com"], [{**AAAA, "ttl": 86400}])
+        assert "the views other do not" in str(caught.value) or "max-zone-ttl" in str(caught.value)
+
+
+def test_a_server_that_is_lost_after_the_reload_keeps_the_file(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = type(zone_files.server(daemon.kind, str(daemon.config)))
+
+    def lost(*_: t.Any) -> None:
+        monkeypatch.setattr(server, "unreachable", lambda _self: "gone")
+        raise RolloutError("no answer")
+
+    monkeypatch.setattr(server, "wait", lost)
+    with pytest.raises(RolloutError) as caught:
+        run(daemon, ["example.com"], [AAAA])
+    assert "whether it is loaded cannot be asked now; run again" in str(caught.value)
+    monkeypatch.undo()
+    assert WWW in (daemon.folder / "example.com.zone").read_text()
+    run(daemon, ["example.com"], [AAAA])
+    assert daemon.ask("www.example.com", "AAAA") == [WWW]
+
+
+def test_a_configuration_without_a_final_line_end_is_given_back(daemon: Daemon) -> None:
+    daemon.config.write_text(daemon.config.read_text().rstrip("\n"))
+    before = daemon.state()
+    run(daemon, [NEW], [ptr()])
+    run(daemon, [NEW], state="absent")
+    assert daemon.state() == before
+
+
+def test_an_included_file_of_any_name(daemon: Daemon) -> None:
+    (daemon.folder / "zone").write_text("inc A 192.0.2.77\n")
+    path = daemon.folder / "example.com.zone"
+    path.write_text(TEXT + "$INCLUDE zone\n")
+    run(daemon, ["example.com"], [AAAA])
+    assert daemon.ask("inc.example.com", "A") == ["192.0.2.77"]

@@ -34,7 +34,7 @@ mine.example.com. 60 IN A 192.0.2.7
 
 def there(text: str | None = TEXT, **changed: t.Any) -> dict[str, t.Any]:
     found = {"file": "/z/example.com", "views": [""], "declared": True, "ours": False, "digest": "x"}
-    found.update(serial=2026010100, reachable=True)
+    found.update(serials=[2026010100], reachable=True)
     return {"example.com.": {**found, "texts": {} if text is None else {"": text}, **changed}}
 
 
@@ -126,12 +126,15 @@ def test_a_zone_that_is_not_there_needs_its_servers() -> None:
 
 
 def test_the_serial_passes_the_one_that_is_served() -> None:
-    assert plan(["example.com"], [aaaa("new.example.com")], there(serial=2026112105)).jobs[0].serial == 2026112106
-    assert plan(["example.com"], [aaaa("new.example.com")], there(serial=2026010100)).jobs[0].serial == 2026112100
+    assert (
+        plan(["example.com"], [aaaa("new.example.com")], there(serials=[2026010100, 2026112105])).jobs[0].serial
+        == 2026112106
+    )
+    assert plan(["example.com"], [aaaa("new.example.com")], there(serials=[2026010100])).jobs[0].serial == 2026112100
 
 
 def test_a_serial_ahead_of_the_date_is_told_with_the_way_back() -> None:
-    found = plan(["example.com"], [aaaa("new.example.com")], there(serial=3000000000))
+    found = plan(["example.com"], [aaaa("new.example.com")], there(serials=[3000000000]))
     assert found.jobs[0].serial == 3000000001
     (warning,) = found.warnings
     assert "publish 852516351, then 2026112100" in warning
@@ -164,6 +167,10 @@ def test_nothing_to_do_is_no_job() -> None:
     assert plan(["example.com"], [aaaa("www.example.com", "2001:DB8::0080")]).jobs == []
     assert plan(["example.com"], state="absent").jobs == []
     assert plan(["example.com"], [aaaa("www.example.com")], there(None), state="absent").jobs == []
+    # A file that no server has.
+    stray = there(declared=False, serials=[])
+    assert plan(["example.com"], [aaaa("www.example.com", "2001:db8::80")], stray, state="absent").jobs == []
+    assert plan(["example.com"], found=stray, state="absent").jobs == []
 
 
 def test_records_are_taken_out_of_the_file_that_they_are_in() -> None:
@@ -175,7 +182,7 @@ def test_records_are_taken_out_of_the_file_that_they_are_in() -> None:
     jobs = {job.zone: str(job.text) for job in found.jobs}
     assert "www.sub" not in jobs["example.com."] and "ns1.example.net." not in jobs["example.com."]
     assert "192.0.2.99" not in jobs["sub.example.com."]
-    again = {name: {**both[name], "texts": {"": jobs[name]}, "serial": 2026112100} for name in both}
+    again = {name: {**both[name], "texts": {"": jobs[name]}, "serials": [2026112100]} for name in both}
     assert plan(["example.com", "sub.example.com"], found=again, foreign="remove").jobs == []
 
 
