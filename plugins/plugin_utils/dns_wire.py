@@ -306,11 +306,6 @@ def signed(wire: bytes, key: dns.tsig.Key | None) -> tuple[bytes, bytes]:
     return wire[:10] + struct.pack("!H", additional + 1) + wire[12:] + record, rdata.mac
 
 
-def check_signature(answer: Answer, key: dns.tsig.Key, code: bytes) -> bool:
-    """Check the signature of an answer; False where it has none. dnspython's exceptions say what is wrong with it."""
-    return Signatures(key, code).check(answer)
-
-
 class Signatures:
     """The signatures of all the messages that answer one question (RFC 8945, section 5.3.1).
 

@@ -68,6 +68,20 @@ def unmatched_in_zones(
     return [_pair(key)[::-1] for key in lonely], [_pair(key) for key in pointers.unconfirmed]
 
 
+def unconfirmed(zones: object) -> dict[str, list[list[str]]]:
+    """Return ``{names, pointers}``: the pairs that do not agree in zones ``{name: text}``, forward and reverse ones."""
+    if not isinstance(zones, t.Mapping):
+        raise RolloutError(f"zones: {shown(zones)} is not a dictionary with the text of each zone")
+    texts: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+    for zone, text in zones.items():
+        name = owner_name(zone, "zones")
+        if not isinstance(text, str):
+            raise RolloutError(f"zones: {name}: {shown(text)} is not the text of a zone file")
+        texts[dns_names.is_reverse(name)].append((name, str(text)))
+    names, pointers = unmatched_in_zones(texts[False], texts[True])
+    return {"names": [list(pair) for pair in names], "pointers": [list(pair) for pair in pointers]}
+
+
 def _pair(key: bytes) -> Pair:
     address, name = zone_bulk.pair(key)
     return address, f"{name}."

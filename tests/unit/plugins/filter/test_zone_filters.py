@@ -10,10 +10,11 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.ipv6.rollout.plugins.filter import ptr_range, zone_delegation, zone_file
+from ansible_collections.ipv6.rollout.plugins.filter import ptr_range, unconfirmed, zone_delegation, zone_file
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     **ptr_range.FilterModule().filters(),
+    **unconfirmed.FilterModule().filters(),
     **zone_delegation.FilterModule().filters(),
     **zone_file.FilterModule().filters(),
 }
@@ -39,10 +40,23 @@ def test_a_zone_from_one_text() -> None:
     assert made.endswith(f"0.8.{'0.' * 17}0 IN PTR www.example.com.\n")
 
 
+def test_both_directions() -> None:
+    forward = "$TTL 60\nwww AAAA 2001:db8:1200::80\nlost AAAA 2001:db8:1200::81\n"
+    pointers = FILTERS["zone_file"](
+        "www.example.com 2001:db8:1200::80\ngone.example.com 2001:db8:1200::82\n", REVERSE, SOA, ["ns1.example.com"]
+    )
+    assert FILTERS["unconfirmed"]({"example.com": forward, REVERSE: pointers}) == {
+        "names": [["lost.example.com.", "2001:db8:1200::81"]],
+        "pointers": [["2001:db8:1200::82", "gone.example.com."]],
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "why"),
     [
         ("ptr_range", ("2001:db8::/64", "host-{address}.example.com"), "use server=wildcard"),
+        ("unconfirmed", (["x"],), "is not a dictionary with the text of each zone"),
+        ("unconfirmed", ({"example.com": 5},), "zones: example.com.: 5 is not the text of a zone file"),
         ("zone_delegation", ("2001:db8::1/48", ["ns1.example.com"]), "host bits"),
         ("zone_file", ("www 2001:db8::1", REVERSE, SOA, ["ns1.example.com"]), "records: line 1"),
         (

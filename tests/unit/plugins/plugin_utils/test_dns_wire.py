@@ -112,16 +112,16 @@ def test_signatures_both_ways(algorithm: str) -> None:
     reply = dns.message.make_response(received)
     wire = reply.to_wire()
     answer = dns_wire.read(wire)
-    assert dns_wire.check_signature(answer, key, code)
+    assert dns_wire.Signatures(key, code).check(answer)
     broken = bytearray(wire)
     broken[3] ^= 1
     with pytest.raises(dns.tsig.BadSignature):
-        dns_wire.check_signature(dns_wire.read(bytes(broken)), key, code)
+        dns_wire.Signatures(key, code).check(dns_wire.read(bytes(broken)))
     with pytest.raises(dns.tsig.BadSignature):
-        dns_wire.check_signature(answer, key, b"x" * len(code))
+        dns_wire.Signatures(key, b"x" * len(code)).check(answer)
     other = dns.tsig.Key("other.", b"0123456789abcdef", algorithm)
     with pytest.raises(dns.tsig.BadKey):
-        dns_wire.check_signature(answer, other, code)
+        dns_wire.Signatures(other, code).check(answer)
 
 
 def test_without_a_key_nothing_is_signed() -> None:
