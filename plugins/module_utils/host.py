@@ -144,12 +144,14 @@ def listeners() -> t.List[Data]:
     return sorted(sockets, key=lambda entry: (entry["protocol"], entry["port"], entry["address"]))
 
 
-def firewall() -> Data:
-    """Tell the back end, the policies and the number of rules of both families."""
+def firewall(with_rules: bool = False) -> Data:
+    """Tell the back end, the policies and the number of rules of both families, and if asked for the rules."""
     found: Data = {}
     for family, program in (("ipv4", "iptables"), ("ipv6", "ip6tables")):
         if not commands.found(f"{program}-save"):
             found[family] = {"installed": False, "rules": 0, "policies": {}, "chains": []}
+            if with_rules:
+                found[family]["saved"] = ""
             continue
         done = commands.run([f"{program}-save"])
         table = rules.parse(rules.tables(done.out).get("filter", ""))
@@ -159,6 +161,9 @@ def firewall() -> Data:
             "policies": table.policies,
             "chains": table.chains,
         }
+        if with_rules:
+            found[family]["saved"] = done.out
+    found["ipv6"]["tracking_refused"] = ip6tables.tracking_refused()
     found["persistent"] = ip6tables.missing_package() is None
     found["backend"] = os.path.basename(os.path.realpath("/etc/alternatives/ip6tables")).replace("xtables-", "")
     return found
@@ -225,8 +230,8 @@ def free_space() -> t.Dict[str, int]:
     return free
 
 
-def look() -> Data:
-    """Return everything that preflight needs, in one call."""
+def look(with_rules: bool = False) -> Data:
+    """Return everything that preflight needs, in one call; ``with_rules`` also the rules as text."""
     return {
         "os": operating_system(),
         "python": platform.python_version(),
@@ -236,7 +241,7 @@ def look() -> Data:
         "routes": routes(),
         "sysctls": sysctls(),
         "listeners": listeners(),
-        "firewall": firewall(),
+        "firewall": firewall(with_rules),
         "managers": managers(),
         "dpkg": dpkg(),
         "daemons": daemons(),

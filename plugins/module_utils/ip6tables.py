@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, rules
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, lockout, rules
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
 RULES_FILE = "/etc/iptables/rules.v6"
@@ -71,6 +72,22 @@ def rehearse(table: str) -> None:
         commands.check(["unshare", "--net", "ip6tables-restore"], stdin=table)
 
 
+_TRACKING = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\nCOMMIT\n"
+
+
+def tracking_refused() -> str:
+    """Try a rule with connection tracking in an empty namespace; return why the kernel refuses it, or an empty text.
+
+    Kernels of old enterprise releases can't follow IPv6 connections. Where nothing can be tried, nothing is said.
+    """
+    if not commands.found("ip6tables-restore") or not commands.found("unshare"):
+        return ""
+    done = commands.run(["unshare", "--net", "ip6tables-restore"], stdin=_TRACKING)
+    if done.rc == 0 or commands.run(["unshare", "--net", "true"]).rc != 0:
+        return ""
+    return done.said
+
+
 def load(table: str) -> None:
     """Replace the live filter table in one transaction, and see that the kernel holds just that."""
     commands.check(["ip6tables-restore", "--wait", "5"], stdin=table)
@@ -87,19 +104,47 @@ def clear() -> None:
         commands.run(["nft", "delete", "table", "ip6", "filter"])  # the legacy back end has no such table
 
 
-def warnings() -> t.List[str]:
-    """What else may change or hide the rules on this host."""
+def backend() -> str:
+    """Return what ``ip6tables`` writes to on this host: ``nf_tables`` or ``legacy``."""
+    return "nf_tables" if "nf_tables" in commands.run(["ip6tables", "--version"]).out else "legacy"
+
+
+def warnings(writes_to: str) -> t.List[str]:
+    """What else may change or hide the rules on this host: both back ends, and nft's own tables, all filter."""
     found = []
     if os.path.exists("/etc/systemd/system/sysinit.target.wants/nftables.service"):
         found.append(
             "nftables.service is enabled: /etc/nftables.conf begins with 'flush ruleset' and wipes these rules at boot;"
             " disable one of nftables.service and netfilter-persistent.service"
         )
-    if commands.found("ip6tables-legacy-save"):
-        legacy = commands.run(["ip6tables-legacy-save"]).out if _legacy_loaded() else ""
-        if "-A " in legacy and "nf_tables" in commands.run(["ip6tables", "--version"]).out:
+    if writes_to == "nf_tables" and commands.found("ip6tables-legacy-save") and _legacy_loaded():
+        if "-A " in commands.run(["ip6tables-legacy-save"]).out:
             found.append("rules of the legacy back end are loaded too: both sets filter (see ip6tables-legacy-save)")
+    tables = hooked_tables(commands.run(["nft", "list", "chains"]).out) if commands.found("nft") else []
+    if writes_to == "legacy" and "ip6 filter" in tables:
+        found.append("rules of the nf_tables back end are loaded too: both sets filter (see ip6tables-nft-save)")
+    native = [name for name in tables if not _IPTABLES_TABLE.fullmatch(name)]
+    if native:
+        found.append(
+            f"nft tables of their own filter IPv6 too: {', '.join(native)}; what they drop, no rule here lets in"
+        )
     return found
+
+
+_IPTABLES_TABLE = re.compile(r"ip6 (filter|nat|mangle|raw|security)")
+
+
+def hooked_tables(chains: str) -> t.List[str]:
+    """Return the tables with a filter hook that IPv6 packets pass, from what ``nft list chains`` prints."""
+    found: t.Dict[str, None] = {}
+    table = ""
+    for line in chains.splitlines():
+        words = line.split()
+        if words[:1] == ["table"] and len(words) > 2:
+            table = f"{words[1]} {words[2]}"
+        elif "type filter hook" in line and table.split(" ")[0] in ("ip6", "inet", "netdev", "bridge"):
+            found[table] = None
+    return list(found)
 
 
 def _legacy_loaded() -> bool:
@@ -124,23 +169,33 @@ class Outcome(t.NamedTuple):
     opened: t.List[str]
     warnings: t.List[str]
     foreign: t.List[str]
+    backend: str
 
 
-def present(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], replace: bool, really: bool) -> Outcome:
+def present(
+    policy: rules.Policy,
+    opening: t.Union[str, t.Sequence[str]],
+    replace: bool,
+    really: bool,
+    logins: t.Optional[t.Sequence[lockout.Login]] = None,
+) -> Outcome:
     """Make the live rules and the boot file those of a policy.
 
     ``opening`` is ``keep`` (services that are open stay open), ``all``, ``none``, or the names to open beside those.
+    ``logins`` must get through the new rules; None leaves that to the caller.
     """
     ledger = files.Ledger("ip6tables")
     before = live_filter()
     live = rules.parse(before)
-    notes = warnings()
+    writes_to = backend()
+    notes = warnings(writes_to)
     if not policy.forward:
-        routes = live.policies["FORWARD"] != "DROP" and forwards()
+        routes = live.policies["FORWARD"] != "DROP" and forwards() and not policy.routed_prefixes
         policy = policy._replace(forward=live.policies["FORWARD"] if routes else "DROP")
         if routes:
             notes.append(
-                f"this host forwards IPv6: the policy of FORWARD stays {policy.forward}; set 'forward' to decide"
+                f"this host forwards IPv6: the policy of FORWARD stays {policy.forward}; set 'forward' to decide, or"
+                " name the networks behind it as 'routed_prefixes'"
             )
     opened = _opened(policy, opening, live)
     stranger = rules.foreign(live, rules.input_rules(policy, policy.services))
@@ -154,6 +209,8 @@ def present(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], replac
     lasting = boot_table(policy, opened, live, keep)
     saved = persistent(lasting)
     changed = before != after or not saved or not boots()
+    if before != after:
+        notes += locked_out(logins, after)
     if changed and really:
         rehearse(after)
         _keep_original(ledger, before, lasting)
@@ -165,7 +222,25 @@ def present(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], replac
             commands.check(["systemctl", "enable", "netfilter-persistent.service"])
             ledger.notes.setdefault("enabled", True)
             ledger.save()
-    return Outcome(changed, before, after, [one.name for one in opened], notes, stranger.chains)
+    return Outcome(changed, before, after, [one.name for one in opened], notes, stranger.chains, writes_to)
+
+
+def locked_out(logins: t.Optional[t.Sequence[lockout.Login]], after: str) -> t.List[str]:
+    """Refuse a filter table that would not let the next login in; return what can't be told."""
+    if logins is None:
+        return []
+    wanted = lockout.complete(logins, lockout.ssh_connection())
+    if not wanted:
+        return []
+    ipv6 = {**rules.tables(commands.check(["ip6tables-save"])), "filter": after}
+    ipv4 = commands.check(["iptables-save"]) if commands.found("iptables-save") else ""
+    found = lockout.judge(wanted, {"ipv4": ipv4, "ipv6": "".join(ipv6.values())})
+    if found.refused:
+        raise RolloutError(
+            f"lockout: nobody could log in any more: {'; '.join(found.refused)}. Add the source to management_sources"
+            " (ipv6_management_sources), or set 'lockout: allow'"
+        )
+    return [f"lockout: it can't be told whether a login gets through: {text}" for text in found.unsure]
 
 
 def _opened(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], live: rules.Table) -> t.List[rules.Service]:
@@ -190,17 +265,18 @@ def _keep_original(ledger: files.Ledger, before: str, lasting: str) -> None:
     ledger.save()
 
 
-def absent(really: bool) -> Outcome:
-    """Give back the rules and the boot file as they were before the first change."""
+def absent(really: bool, logins: t.Optional[t.Sequence[lockout.Login]] = None) -> Outcome:
+    """Give back the rules and the boot file as they were before the first change. ``logins`` as in ``present``."""
     ledger = files.Ledger("ip6tables")
-    before = live_filter() if commands.found("ip6tables-save") else ""
+    installed = commands.found("ip6tables-save")
+    before, writes_to = (live_filter(), backend()) if installed else ("", "")
     if ledger.empty:
-        return Outcome(False, before, before, [], [], [])
+        return Outcome(False, before, before, [], [], [], writes_to)
     was = str(ledger.notes.get("filter", ""))
     after = rules.given_back(rules.parse(was), rules.parse(before)).text
     if not was and after == rules.EMPTY.text:
         after = ""
-    notes = []
+    notes = locked_out(logins, after) if before != after else []
     if not ledger.untouched(RULES_FILE):
         notes.append(f"{RULES_FILE} was edited since this module wrote it; the edit is replaced by the original")
     if really:
@@ -213,4 +289,4 @@ def absent(really: bool) -> Outcome:
             commands.run(["systemctl", "disable", "netfilter-persistent.service"])
         ledger.notes.clear()
         ledger.save()
-    return Outcome(True, before, after, [], notes, [])
+    return Outcome(True, before, after, [], notes, [], writes_to)

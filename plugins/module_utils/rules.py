@@ -12,71 +12,65 @@ import ipaddress
 import re
 import typing as t
 
+from ansible_collections.ipv6.rollout.plugins.module_utils import icmpv6
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.module_utils.icmpv6 import LINK_LOCAL, MARK
+from ansible_collections.ipv6.rollout.plugins.module_utils.rule_text import parse_rule
 
 ICMP_CHAIN = "ROLLOUT-ICMPV6"
-"""The user chain that holds the ICMPv6 rules; it is ours, every other user chain is somebody else's."""
-
-LINK_LOCAL = "fe80::/10"
-
-MARK = "ipv6.rollout: "
-"""What the comment of each of our rules begins with, so that nobody else's rule is taken for one of ours."""
-
-# RFC 4890, section 4.4: what a host must or should let in, and how each type proves where it comes from.
-# (type or type/code, source, hop limit that a packet of this link still has, why)
-ICMPV6: t.Tuple[t.Tuple[str, t.Optional[str], t.Optional[int], str], ...] = (
-    ("1", None, None, "destination unreachable (4.4.1)"),
-    ("2", None, None, "packet too big: path MTU (4.4.1)"),
-    ("3", None, None, "time exceeded (4.4.1; code 1: 4.4.2)"),
-    ("4", None, None, "parameter problem (4.4.1; code 0: 4.4.2)"),
-    ("128", None, None, "echo request (4.4.1)"),
-    ("129", None, None, "echo reply (4.4.1)"),
-    ("130", LINK_LOCAL, None, "multicast listener query (4.4.1)"),
-    # A report or done may come from :: while the sender's address is still tentative (RFC 3590).
-    ("131", None, None, "multicast listener report (4.4.1)"),
-    ("132", None, None, "multicast listener done (4.4.1)"),
-    ("143", None, None, "multicast listener report, version 2 (4.4.1)"),
-    ("133", None, 255, "router solicitation (4.4.1)"),
-    ("134", LINK_LOCAL, 255, "router advertisement (4.4.1)"),
-    # Not from fe80::/10 only: a neighbour may use a global source, and DAD uses :: (RFC 4861, 4862).
-    ("135", None, 255, "neighbour solicitation (4.4.1)"),
-    ("136", None, 255, "neighbour advertisement (4.4.1)"),
-    ("141", None, 255, "inverse neighbour discovery solicitation (4.4.1)"),
-    ("142", None, 255, "inverse neighbour discovery advertisement (4.4.1)"),
-    ("148", None, 255, "certification path solicitation (4.4.1)"),
-    ("149", None, 255, "certification path advertisement (4.4.1)"),
-    ("151", LINK_LOCAL, 1, "multicast router advertisement (4.4.1)"),
-    ("152", LINK_LOCAL, 1, "multicast router solicitation (4.4.1)"),
-    ("153", LINK_LOCAL, 1, "multicast router termination (4.4.1)"),
-)
+FORWARD_CHAIN = "ROLLOUT-FWD-ICMPV6"
+OUR_CHAINS = (ICMP_CHAIN, FORWARD_CHAIN)
+"""The user chains that hold the ICMPv6 rules of INPUT and FORWARD; every other user chain is somebody else's."""
 
 
 class Service(t.NamedTuple):
-    """A service that the world, or the given sources, may reach."""
+    """A service that the world, or the given sources, may reach: on this host, or at an address behind this router."""
 
     name: str
     port: int
     protocol: str = "tcp"
     sources: t.Tuple[str, ...] = ()
+    destination: str = ""
 
     @property
     def rules(self) -> t.List[str]:
         """The lines that let the service in: one without sources, else one a source."""
         return [
-            f"-A INPUT {source}-p {self.protocol} -m {self.protocol} --dport {self.port}"
-            f' -m comment --comment "{MARK}service {self.name}" -j ACCEPT'
+            f'{self._chain}{source}{self._packet} -m comment --comment "{MARK}service {self.name}" -j ACCEPT'
             for source in ([f"-s {source} " for source in self.sources] or [""])
         ]
 
+    @property
+    def _chain(self) -> str:
+        return "-A FORWARD " if self.destination else "-A INPUT "
+
+    @property
+    def _packet(self) -> str:
+        where = f"-d {self.destination} " if self.destination else ""
+        return f"{where}-p {self.protocol} -m {self.protocol} --dport {self.port}"
+
+    @property
+    def place(self) -> str:
+        """Chain, destination, protocol and port: what stays the same when the name or the sources change."""
+        return f"{self._chain}{self._packet}"
+
+
+_OUR_SERVICE = re.compile(rf'(-A \w+ )(?:-s \S+ )?(.*?) -m comment --comment "{MARK}service ')
+
 
 class Policy(t.NamedTuple):
-    """What the rule set lets in, beside ICMPv6 and answers; an empty ``forward`` goes by what the host does."""
+    """What the rule set lets in, beside ICMPv6 and answers; an empty ``forward`` goes by what the host does.
+
+    A router has ``routed_prefixes``, the networks behind it, and ``outside_interfaces``, which lead to the world.
+    """
 
     lab_sources: t.Tuple[str, ...] = ()
     management_sources: t.Tuple[str, ...] = ()
     management_port: int = 22
     services: t.Tuple[Service, ...] = ()
     forward: str = "DROP"
+    routed_prefixes: t.Tuple[str, ...] = ()
+    outside_interfaces: t.Tuple[str, ...] = ()
 
 
 def source(value: object, variable: str) -> str:
@@ -106,9 +100,10 @@ def service(value: t.Mapping[str, t.Any]) -> Service:
     protocol = value.get("protocol") or "tcp"
     if protocol not in ("tcp", "udp"):
         raise RolloutError(f"services: {name}: the protocol {shown(protocol)} is neither 'tcp' nor 'udp'")
-    variable = f"services: {name}: sources"
-    sources = tuple(source(item, variable) for item in value.get("sources") or ())
-    return Service(str(name), int(port), str(protocol), sources)
+    sources = tuple(source(item, f"services: {name}: sources") for item in value.get("sources") or ())
+    destination = value.get("destination")
+    where = source(destination, f"services: {name}: destination") if destination else ""
+    return Service(str(name), int(port), str(protocol), sources, where)
 
 
 def policy(
@@ -117,25 +112,53 @@ def policy(
     management_port: int,
     services: t.Sequence[t.Mapping[str, t.Any]],
     forward: str = "DROP",
+    routed_prefixes: t.Sequence[object] = (),
+    outside_interfaces: t.Sequence[object] = (),
 ) -> Policy:
     """Read a policy from what the user wrote; every value is checked before any rule is made."""
-    return Policy(
+    read = Policy(
         tuple(source(item, "lab_sources") for item in lab_sources),
         tuple(source(item, "management_sources") for item in management_sources),
         management_port,
         tuple(service(item) for item in services),
         forward,
+        tuple(source(item, "routed_prefixes") for item in routed_prefixes),
+        tuple(_interface(item) for item in outside_interfaces),
     )
+    if not 0 < read.management_port < 65536:
+        raise RolloutError(f"management_port: {shown(management_port)} is not a number from 1 to 65535")
+    if read.routed_prefixes and not read.outside_interfaces:
+        raise RolloutError(
+            "outside_interfaces: it is empty, so forged packets from outside could not be told from those of"
+            " routed_prefixes; name the interfaces that lead to the world"
+        )
+    routed = [ipaddress.IPv6Network(prefix) for prefix in read.routed_prefixes]
+    for one in read.services:
+        if one.destination and not any(ipaddress.IPv6Network(one.destination).subnet_of(prefix) for prefix in routed):
+            raise RolloutError(
+                f"services: {one.name}: destination {one.destination} is in none of the routed_prefixes; add its prefix"
+                " there, or leave the destination out for a service of this host"
+            )
+    return read
+
+
+def _interface(value: object) -> str:
+    # What the kernel takes for a name (15 octets), and never what ip6tables would read as an option or a pattern.
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,14}", value):
+        raise RolloutError(f"outside_interfaces: {shown(value)} is no name of an interface such as 'eth0'")
+    return str(value)
 
 
 def icmpv6_rules() -> t.List[str]:
-    """The ICMPv6 chain, one line a type; what is not in it goes to the policy of INPUT."""
-    lines = []
-    for kind, origin, hops, _why in ICMPV6:
-        where = f"-s {origin} " if origin else ""
-        limit = f" -m hl --hl-eq {hops}" if hops else ""
-        lines.append(f"-A {ICMP_CHAIN} {where}-p ipv6-icmp -m icmp6 --icmpv6-type {kind}{limit} -j ACCEPT")
-    return lines
+    """The ICMPv6 chain of INPUT; what is not in it goes on through INPUT."""
+    return [rule for message in icmpv6.HOST for rule in message.rules(ICMP_CHAIN)]
+
+
+def forward_icmpv6_rules() -> t.List[str]:
+    """The ICMPv6 chain of FORWARD; what is not in it is dropped, from whatever side it comes."""
+    return [rule for message in icmpv6.ROUTER for rule in message.rules(FORWARD_CHAIN)] + [
+        f"-A {FORWARD_CHAIN} -j DROP"
+    ]
 
 
 def input_rules(wanted: Policy, opened: t.Collection[Service], standing: t.Iterable[str] = ()) -> t.List[str]:
@@ -163,23 +186,57 @@ def input_rules(wanted: Policy, opened: t.Collection[Service], standing: t.Itera
         f' -m comment --comment "{MARK}management" -j ACCEPT'
         for prefix in wanted.management_sources
     ]
-    standing = list(standing)
-    for one in wanted.services:
-        for rule in one.rules if one in opened else _of_port(standing, one):
-            if rule not in lines:
-                lines.append(rule)
+    here = [one for one in wanted.services if not one.destination]
+    return [*lines, *_service_rules(here, opened, standing), *_reject("INPUT")]
+
+
+def forward_rules(wanted: Policy, opened: t.Collection[Service], standing: t.Iterable[str] = ()) -> t.List[str]:
+    """The FORWARD chain of a router: what its networks send goes out; answers, ICMPv6 and open services come in."""
+    lines = ["-A FORWARD -m rt --rt-type 0 -j DROP"]
     lines += [
-        # A reset ends a client's attempt at once; an ICMPv6 error would leave some waiting for a second.
-        "-A INPUT -p tcp -j REJECT --reject-with tcp-reset",
-        "-A INPUT -j REJECT --reject-with icmp6-adm-prohibited",
+        f'-A FORWARD -s {prefix} -i {interface} -m comment --comment "{MARK}forged source" -j DROP'
+        for interface in wanted.outside_interfaces
+        for prefix in wanted.routed_prefixes
     ]
-    return lines
+    lines += [
+        f"-A FORWARD -p ipv6-icmp -j {FORWARD_CHAIN}",
+        "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-A FORWARD -m conntrack --ctstate INVALID -j DROP",
+    ]
+    lines += [
+        f'-A FORWARD -s {prefix} -d {routed} -m comment --comment "{MARK}lab machine" -j ACCEPT'
+        for prefix in wanted.lab_sources
+        for routed in wanted.routed_prefixes
+    ]
+    lines += [
+        f'-A FORWARD -s {prefix} -m comment --comment "{MARK}routed" -j ACCEPT' for prefix in wanted.routed_prefixes
+    ]
+    behind = [one for one in wanted.services if one.destination]
+    return [*lines, *_service_rules(behind, opened, standing), *_reject("FORWARD")]
 
 
-def _of_port(standing: t.Iterable[str], one: Service) -> t.List[str]:
-    """Return the rules that we wrote for the port of a service, whatever its name and sources were then."""
-    port = f" -p {one.protocol} -m {one.protocol} --dport {one.port} -m comment --comment"
-    return [rule for rule in standing if f'{port} "{MARK}service ' in rule]
+def _reject(chain: str) -> t.List[str]:
+    # A reset ends a client's attempt at once; an ICMPv6 error would leave some waiting for a second.
+    return [
+        f"-A {chain} -p tcp -j REJECT --reject-with tcp-reset",
+        f"-A {chain} -j REJECT --reject-with icmp6-adm-prohibited",
+    ]
+
+
+def _service_rules(
+    services: t.Iterable[Service], opened: t.Collection[Service], standing: t.Iterable[str]
+) -> t.List[str]:
+    """The rules of open services, and those that stand for the places of the others. Each rule once."""
+    open_now = set(opened)
+    by_place: t.Dict[str, t.List[str]] = {}
+    for rule in standing:
+        ours = _OUR_SERVICE.match(rule)
+        if ours:
+            by_place.setdefault(ours.group(1) + ours.group(2), []).append(rule)
+    lines: t.Dict[str, None] = {}
+    for one in services:
+        lines.update(dict.fromkeys(one.rules if one in open_now else by_place.get(one.place, ())))
+    return list(lines)
 
 
 BUILT_IN = ("INPUT", "FORWARD", "OUTPUT")
@@ -252,11 +309,6 @@ def _chain(rule: str) -> str:
     return rule.split(" ", 2)[1]
 
 
-def _jumps_to(rule: str, chains: t.Collection[str]) -> bool:
-    found = re.search(r" -[jg] (\S+)", rule)
-    return bool(found) and found.group(1) in chains  # type: ignore[union-attr]
-
-
 class Foreign(t.NamedTuple):
     """What other programs put into the filter table."""
 
@@ -271,19 +323,25 @@ def foreign(live: Table, ours: t.Collection[str]) -> Foreign:
     Docker, fail2ban and ufw work with user chains: those and the jumps to them can stay beside our rules.
     A plain rule in INPUT, FORWARD or OUTPUT can't be kept without knowing what it is for.
     """
-    chains = [chain for chain in live.chains if chain != ICMP_CHAIN]
-    kept = [rule for rule in live.rules if _chain(rule) in chains or _jumps_to(rule, chains)]
-    plain = [
-        rule
-        for rule in live.rules
-        if rule not in kept and rule not in ours and _chain(rule) != ICMP_CHAIN and not _is_ours(rule)
-    ]
+    chains = [chain for chain in live.chains if chain not in OUR_CHAINS]
+    theirs = set(chains)
+    mine = {*ours, *_CONSTANT}
+    kept, plain = [], []
+    for rule in live.rules:
+        chain = _chain(rule)
+        if chain in theirs:
+            kept.append(rule)
+        elif rule in mine or chain in OUR_CHAINS or f'--comment "{MARK}' in rule:
+            continue
+        elif parse_rule(rule).target in theirs:
+            kept.append(rule)
+        else:
+            plain.append(rule)
     return Foreign(chains, kept, plain)
 
 
-def _is_ours(rule: str) -> bool:
-    """Whether a rule that is not wanted (any more) is one that we wrote."""
-    return f'--comment "{MARK}' in rule or rule in input_rules(Policy(), ())
+# Rules without a comment that are in every rule set of ours, whatever its policy.
+_CONSTANT = frozenset((*input_rules(Policy(), ()), *forward_rules(Policy(), ())))
 
 
 def open_services(live: Table, services: t.Iterable[Service]) -> t.List[Service]:
@@ -299,9 +357,15 @@ def wanted_table(wanted: Policy, opened: t.Collection[Service], live: Table, kee
     in ``opened`` keeps what was live for its port.
     """
     others = foreign(live, ())
-    ours = input_rules(wanted, opened, live.rules if keep else ()) + icmpv6_rules()
-    policies = {"INPUT": "DROP", "FORWARD": wanted.forward, "OUTPUT": "ACCEPT"}
-    return Table(policies, others.kept + ours, [*others.chains, ICMP_CHAIN])
+    standing = live.rules if keep else []
+    ours, chains = input_rules(wanted, opened, standing) + icmpv6_rules(), [ICMP_CHAIN]
+    forward = wanted.forward
+    if wanted.routed_prefixes:
+        ours += forward_rules(wanted, opened, standing) + forward_icmpv6_rules()
+        chains.append(FORWARD_CHAIN)
+        forward = "DROP"
+    policies = {"INPUT": "DROP", "FORWARD": forward, "OUTPUT": "ACCEPT"}
+    return Table(policies, others.kept + ours, [*others.chains, *chains])
 
 
 def given_back(before: Table, live: Table) -> Table:
@@ -316,4 +380,5 @@ def given_back(before: Table, live: Table) -> Table:
 def difference(before: str, after: str) -> t.List[str]:
     """The lines that go (-) and come (+), in the order of the two texts."""
     old, new = before.splitlines(), after.splitlines()
-    return [f"- {line}" for line in old if line not in new] + [f"+ {line}" for line in new if line not in old]
+    old_set, new_set = set(old), set(new)
+    return [f"- {line}" for line in old if line not in new_set] + [f"+ {line}" for line in new if line not in old_set]

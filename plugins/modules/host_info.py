@@ -14,6 +14,13 @@ description:
   - It tells the system, the addresses with the state of duplicate address detection, the default routes, the settings
     of the kernel, every listening socket with the families that it serves, the rules of both families, other rule
     managers, half-installed packages, the clock, and the settings of Postfix, Apache and BIND that matter for IPv6.
+options:
+  rules:
+    description:
+      - Also return the rules of both families as text, as C(iptables-save) and C(ip6tables-save) print them.
+      - The filters P(ipv6.rollout.firewall_parity#filter) and P(ipv6.rollout.ip6tables_rules#filter) read them.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
@@ -84,6 +91,8 @@ host_info:
     firewall:
       description:
         - Under C(ipv4) and C(ipv6) the C(policies), user C(chains) and number of C(rules).
+        - With O(rules) also C(saved), the rules as text.
+        - C(tracking_refused) under C(ipv6) tells why the kernel can't follow IPv6 connections; it is empty where it can.
         - C(backend) is nft or legacy. C(persistent) tells whether what loads rules at boot is installed.
       type: dict
     managers:
@@ -114,9 +123,9 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 
 def main():
     """Entry point."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={"rules": {"type": "bool", "default": False}}, supports_check_mode=True)
     try:
-        found = host.look()
+        found = host.look(module.params["rules"])
     except RolloutError as error:
         module.fail_json(msg=f"host_info: {error}")
     module.exit_json(changed=False, host_info=found)

@@ -63,6 +63,11 @@ options:
         type: list
         elements: raw
         default: []
+      destination:
+        description:
+          - The address, or prefix, of a service behind this router. It must be in one of O(routed_prefixes).
+          - Without it the service is one of this host.
+        type: raw
       daemon:
         description: The program behind it, which the P(ipv6.rollout.services#filter) filter adds. It is not used here.
         type: raw
@@ -77,9 +82,25 @@ options:
     description:
       - The policy of the FORWARD chain.
       - With V(auto) it is DROP. A host that forwards IPv6 now keeps the policy that it has, with a warning.
+      - With O(routed_prefixes) it always is DROP.
     type: str
     choices: [auto, accept, drop]
     default: auto
+  routed_prefixes:
+    description:
+      - The networks behind this router. The FORWARD chain lets out what comes from them, and lets in answers, ICMPv6
+        as RFC 4890 (section 4.3) wants it, the lab machine, and open services with a C(destination).
+      - Needs O(outside_interfaces).
+    type: list
+    elements: raw
+    default: []
+  outside_interfaces:
+    description:
+      - The interfaces that lead to the world. A packet that comes in there with a source in O(routed_prefixes) is
+        forged, and dropped.
+    type: list
+    elements: raw
+    default: []
   foreign:
     description:
       - What to do with rules in INPUT, FORWARD or OUTPUT that this module did not write and that are no jumps to
@@ -88,6 +109,37 @@ options:
     type: str
     choices: [refuse, replace]
     default: refuse
+  prove:
+    description:
+      - The families over which the next login of the administrator must get through the new rules, beside that of the
+        connection in use.
+      - The controller finds out from which address it would log in, as ssh's configuration has it. What the rules
+        would do is worked out before anything is changed.
+    type: list
+    elements: str
+    choices: [ipv4, ipv6]
+    default: []
+  addresses:
+    description: The address of that login, by family. By default C(ansible_host), where it is one of the family.
+    type: dict
+    default: {}
+  lockout:
+    description:
+      - What to do where the new rules would refuse that login. V(refuse) changes nothing and fails with the rule named.
+      - V(allow) does not look.
+    type: str
+    choices: [refuse, allow]
+    default: refuse
+  logins:
+    description: Used by the action plugin.
+    type: list
+    elements: dict
+    suboptions:
+      family: {description: The family., type: str, required: true}
+      source: {description: From where., type: str, required: true}
+      destination: {description: To where., type: str, required: true}
+      port: {description: The port of ssh., type: int, required: true}
+      reason: {description: Why the source is not known., type: str, default: ""}
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
@@ -118,6 +170,21 @@ EXAMPLES = r"""
     services: [{name: http, port: 80}]
     open: [http]
 
+- name: A router with one network behind it, and a web server there that everybody may reach
+  ipv6.rollout.ip6tables:
+    management_sources: ["2001:db8:aa::/48"]
+    routed_prefixes: ["2001:db8:1::/48"]
+    outside_interfaces: [eth0]
+    services: [{name: http, port: 80, destination: "2001:db8:1:80::80"}]
+    open: all
+
+- name: Refuse rules that would not let the administrator in over IPv6
+  ipv6.rollout.ip6tables:
+    management_sources: ["2001:db8:aa::/48"]
+    prove: [ipv6]
+    addresses:
+      ipv6: "{{ lookup('ipv6.rollout.plan').hosts[inventory_hostname] }}"
+
 - name: Give back the rules that were there before
   ipv6.rollout.ip6tables:
     state: absent
@@ -142,6 +209,11 @@ foreign_chains:
   type: list
   elements: str
   sample: [f2b-sshd]
+backend:
+  description: What C(ip6tables) writes to on the host, V(nf_tables) or V(legacy).
+  returned: success
+  type: str
+  sample: nf_tables
 needs_package:
   description: The package that has to be installed first. Nothing was changed.
   returned: when the host lacks it
@@ -151,7 +223,7 @@ needs_package:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import ip6tables, rules
+from ansible_collections.ipv6.rollout.plugins.module_utils import ip6tables, lockout, rules
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
 
@@ -168,16 +240,19 @@ def run(module):
     """Set the rules, or give the old ones back."""
     given = module.params
     really = not module.check_mode
+    logins = None if given["logins"] is None else [lockout.Login(**login) for login in given["logins"]]
     if given["state"] == "absent":
-        return ip6tables.absent(really)
+        return ip6tables.absent(really, logins)
     policy = rules.policy(
         given["lab_sources"],
         given["management_sources"],
         given["management_port"],
         given["services"],
         "" if given["forward"] == "auto" else given["forward"].upper(),
+        given["routed_prefixes"],
+        given["outside_interfaces"],
     )
-    return ip6tables.present(policy, opening(given["open"]), given["foreign"] == "replace", really)
+    return ip6tables.present(policy, opening(given["open"]), given["foreign"] == "replace", really, logins)
 
 
 def main():
@@ -197,12 +272,29 @@ def main():
                     "port": {"type": "int", "required": True},
                     "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
                     "sources": {"type": "list", "elements": "raw", "default": []},
+                    "destination": {"type": "raw"},
                     "daemon": {"type": "raw"},
                 },
             },
             "open": {"type": "raw", "default": "keep"},
             "forward": {"type": "str", "choices": ["auto", "accept", "drop"], "default": "auto"},
             "foreign": {"type": "str", "choices": ["refuse", "replace"], "default": "refuse"},
+            "routed_prefixes": {"type": "list", "elements": "raw", "default": []},
+            "outside_interfaces": {"type": "list", "elements": "raw", "default": []},
+            "prove": {"type": "list", "elements": "str", "choices": ["ipv4", "ipv6"], "default": []},
+            "addresses": {"type": "dict", "default": {}},
+            "lockout": {"type": "str", "choices": ["refuse", "allow"], "default": "refuse"},
+            "logins": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "family": {"type": "str", "required": True},
+                    "source": {"type": "str", "required": True},
+                    "destination": {"type": "str", "required": True},
+                    "port": {"type": "int", "required": True},
+                    "reason": {"type": "str", "default": ""},
+                },
+            },
         },
         supports_check_mode=True,
     )
@@ -221,6 +313,7 @@ def main():
         "open": sorted(set(outcome.opened)),
         "closed": sorted(set(declared) - set(outcome.opened)),
         "foreign_chains": outcome.foreign,
+        "backend": outcome.backend,
     }
     if outcome.before != outcome.after:
         result["diff"] = {

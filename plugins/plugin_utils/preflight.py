@@ -91,6 +91,14 @@ def _network(spec: Data, look: Data) -> Judged:
 
 
 def _rules(look: Data) -> Judged:
+    refused = look["firewall"]["ipv6"].get("tracking_refused")
+    if refused:
+        yield (
+            "refuse",
+            "conntrack",
+            f"the kernel ({look['os'].get('kernel', 'unknown')}) can't follow IPv6 connections: {refused}; answers to the"
+            " host's own connections could not be told from attacks: install a newer kernel",
+        )
     for name in look["managers"]:
         if name in OWNERS:
             yield (

@@ -55,3 +55,8 @@ def test_a_look_has_everything_that_preflight_reads():
     assert found["free"]["/etc"] > 0
     assert {"ipv4", "ipv6"} <= set(found["firewall"])
     assert any(interface["name"] == "lo" for interface in found["interfaces"])
+
+
+def test_rules_come_as_text_only_if_asked_for():
+    assert "saved" not in host.firewall()["ipv6"]
+    assert isinstance(host.firewall(with_rules=True)["ipv6"]["saved"], str)

@@ -5,15 +5,24 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import rules
+from ansible_collections.ipv6.rollout.plugins.module_utils import ip6tables, rules
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
 HTTP = {"name": "http", "port": 80}
 DNS = {"name": "dns", "port": 53, "protocol": "udp", "sources": ["2001:db8:5::/48", "2001:db8:6::1"]}
+
+
+def expand(ranges):
+    """Return the numbers of a text such as ``5-99,102-126``."""
+    spans = [part.split("-") for part in ranges.split(",")]
+    return [number for first, last in spans for number in range(int(first), int(last) + 1)]
 
 
 def made(services=(HTTP, DNS), lab=("2001:db8:feed::/64",), management=(), live="", opened=None):
@@ -61,11 +70,29 @@ def test_a_service_with_one_source_missing_is_not_open():
     assert [one.name for one in rules.open_services(less, policy.services)] == ["http"]
 
 
-@pytest.mark.parametrize(
-    "kind", ["1", "2", "3", "4", "128", "129", "130", "131", "132", "143", "133", "134", "135", "136"]
-)
-def test_icmpv6_that_rfc_4890_wants_is_let_in(kind):
-    assert sum(f"--icmpv6-type {kind} " in rule for rule in rules.icmpv6_rules()) == 1
+RFC4890 = [
+    (str(kind), entry)
+    for entry in json.loads((Path(__file__).parents[2] / "vectors/rfc4890-icmpv6.json").read_text())["types"]
+    for kind in ([entry["type"]] if isinstance(entry["type"], int) else expand(entry["type"]))
+]
+"""Every ICMPv6 type with what RFC 4890 says of it, at a host (4.4) and in transit (4.3)."""
+
+
+@pytest.mark.parametrize(("kind", "entry"), RFC4890, ids=[kind for kind, _entry in RFC4890])
+def test_icmpv6_is_let_in_as_rfc_4890_says(kind, entry):
+    let_in = any(f"--icmpv6-type {kind} " in rule for rule in rules.icmpv6_rules())
+    assert let_in == (entry["host_input"] in ("must-accept", "should-accept"))
+
+
+@pytest.mark.parametrize(("kind", "entry"), RFC4890, ids=[kind for kind, _entry in RFC4890])
+def test_icmpv6_is_routed_as_rfc_4890_says(kind, entry):
+    let_through = any(f"--icmpv6-type {kind} " in rule for rule in rules.forward_icmpv6_rules())
+    assert let_through == (entry["router_forward"] in ("must-accept", "should-accept"))
+
+
+def test_every_icmpv6_rule_gives_its_reason():
+    lines = rules.icmpv6_rules() + rules.forward_icmpv6_rules()
+    assert all("RFC 4890 4." in line or line.endswith(f"{rules.FORWARD_CHAIN} -j DROP") for line in lines)
 
 
 @pytest.mark.parametrize("kind", ["133", "134", "135", "136", "141", "142", "148", "149"])
@@ -74,15 +101,94 @@ def test_neighbour_discovery_must_come_from_the_link(kind):
     assert "--hl-eq 255" in rule
 
 
+@pytest.mark.parametrize("kind", ["130", "131", "132", "143"])
+def test_multicast_listeners_are_of_this_link(kind):
+    found = [rule for rule in rules.icmpv6_rules() if f"--icmpv6-type {kind} " in rule]
+    assert found and all("--hl-eq 1 " in rule for rule in found)
+    assert all("-s fe80::/10" in rule or "-s ::/128" in rule for rule in found)
+
+
 def test_neighbour_solicitation_may_come_from_any_address():
     # From :: while an address is tentative, and from a global address between neighbours (RFC 4861, 4.3).
     for kind in ("135", "136"):
         assert "-s " not in next(rule for rule in rules.icmpv6_rules() if f"--icmpv6-type {kind} " in rule)
 
 
-@pytest.mark.parametrize("kind", ["137", "138", "139", "140", "100", "200", "255"])
-def test_what_a_server_does_not_need_stays_out(kind):
-    assert not any(f"--icmpv6-type {kind} " in rule for rule in rules.icmpv6_rules())
+def router(**more):
+    """Return the policy of a router with one network behind it."""
+    given = {"routed_prefixes": ["2001:db8:1::/48"], "outside_interfaces": ["eth0"], **more}
+    return rules.policy(["2001:db8:feed::/64"], [], 22, given.pop("services", ()), **given)
+
+
+BEHIND = {"name": "http", "port": 80, "destination": "2001:db8:1::80"}
+
+
+def test_a_router_lets_out_what_is_behind_it_and_in_what_is_open():
+    wanted = router(services=[BEHIND, {"name": "ssh", "port": 22}])
+    lines = rules.forward_rules(wanted, wanted.services)
+    forged = lines.index(
+        '-A FORWARD -s 2001:db8:1::/48 -i eth0 -m comment --comment "ipv6.rollout: forged source" -j DROP'
+    )
+    icmp = lines.index(f"-A FORWARD -p ipv6-icmp -j {rules.FORWARD_CHAIN}")
+    out = lines.index('-A FORWARD -s 2001:db8:1::/48 -m comment --comment "ipv6.rollout: routed" -j ACCEPT')
+    service = lines.index(
+        "-A FORWARD -d 2001:db8:1::80/128 -p tcp -m tcp --dport 80"
+        ' -m comment --comment "ipv6.rollout: service http" -j ACCEPT'
+    )
+    assert forged < icmp < out < service < len(lines) - 2
+    assert not any("service ssh" in line for line in lines)
+    assert not any("service http" in line for line in rules.input_rules(wanted, wanted.services))
+
+
+def test_a_routers_table_has_both_chains_and_drops_by_policy():
+    wanted = router(services=[BEHIND], forward="ACCEPT")
+    table = rules.wanted_table(wanted, (), rules.EMPTY)
+    assert table.policies["FORWARD"] == "DROP"
+    assert table.chains == [rules.ICMP_CHAIN, rules.FORWARD_CHAIN]
+    assert rules.foreign(table, ()).plain == []
+    assert rules.open_services(table, wanted.services) == []
+
+
+def test_an_open_service_behind_a_router_stays_open():
+    wanted = router(services=[BEHIND])
+    live = rules.wanted_table(wanted, wanted.services, rules.EMPTY)
+    renamed = router(services=[{**BEHIND, "name": "web"}])
+    assert "service http" in rules.wanted_table(renamed, (), live).text
+    assert "service" not in rules.wanted_table(renamed, (), live, keep=False).text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"outside_interfaces": []}, "outside_interfaces: it is empty"),
+        ({"outside_interfaces": ["-j ACCEPT"]}, "is no name of an interface"),
+        ({"outside_interfaces": ["eth+"]}, "is no name of an interface"),
+        ({"routed_prefixes": ["2001:db8::1/48"]}, "routed_prefixes: .* has host bits set"),
+        ({"services": [{**BEHIND, "destination": "2001:db8:2::80"}]}, "in none of the routed_prefixes"),
+        ({"services": [{**BEHIND, "destination": 5}]}, "services: http: destination: 5 is no text"),
+    ],
+)
+def test_a_router_that_is_not_described_well_is_refused(more, said):
+    with pytest.raises(RolloutError, match=said):
+        router(**more)
+
+
+def test_five_thousand_services_are_read_and_ordered():
+    services = [{"name": f"s{port}", "port": port} for port in range(1, 5001)]
+    policy, table = made(services=services)
+    assert len(rules.open_services(table, policy.services)) == 5000
+    again = rules.wanted_table(policy, (), table)
+    assert again.rules == table.rules
+
+
+def test_a_comment_that_looks_like_a_jump_is_none():
+    live = rules.parse(
+        ":INPUT ACCEPT [0:0]\n:f2b - [0:0]\n"
+        '-A INPUT -p tcp -m comment --comment "not -j f2b" -j ACCEPT\n-A INPUT -p udp -j f2b\n'
+    )
+    found = rules.foreign(live, ())
+    assert found.kept == ["-A INPUT -p udp -j f2b"]
+    assert len(found.plain) == 1
 
 
 SAVED = """# Generated by ip6tables-save
@@ -220,3 +326,40 @@ def test_no_name_or_port_smuggles_a_rule_in(name, port):
 
 def test_difference_shows_what_goes_and_comes():
     assert rules.difference("a\nb\n", "b\nc\n") == ["- a", "+ c"]
+
+
+CHAINS = """table ip6 filter {
+	chain INPUT {
+		type filter hook input priority filter; policy drop;
+	}
+	chain ROLLOUT-ICMPV6 {
+	}
+}
+table ip nat {
+	chain POSTROUTING {
+		type nat hook postrouting priority srcnat; policy accept;
+	}
+}
+table inet firewalld {
+	chain filter_INPUT {
+		type filter hook input priority filter + 10; policy accept;
+	}
+	chain filter_FORWARD {
+		type filter hook forward priority filter + 10; policy accept;
+	}
+}
+table inet sets {
+	chain helper {
+	}
+}
+table ip mine {
+	chain in {
+		type filter hook input priority filter; policy accept;
+	}
+}
+"""
+
+
+def test_tables_that_filter_ipv6_are_found_in_what_nft_lists():
+    assert ip6tables.hooked_tables(CHAINS) == ["ip6 filter", "inet firewalld"]
+    assert ip6tables.hooked_tables("") == []
