@@ -9,7 +9,7 @@ import os
 import re
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, lockout, rules
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, icmpv6, lockout, rules
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
 RULES_FILE = "/etc/iptables/rules.v6"
@@ -53,7 +53,7 @@ def boot_table(policy: rules.Policy, opened: t.Collection[rules.Service], live: 
     saved = files.Ledger("ip6tables").before(RULES_FILE)
     own = _rules_file() if saved is None else (saved.content or b"").decode(errors="replace")
     others = rules.foreign(rules.parse(rules.filter_table(own)), ())
-    ours = [rule for rule in live.rules if rules.MARK in rule]
+    ours = [rule for rule in live.rules if icmpv6.MARK in rule]
     return rules.wanted_table(policy, opened, rules.Table(live.policies, others.kept + ours, others.chains), keep).text
 
 

@@ -144,8 +144,8 @@ def unquoted(word: str) -> str:
 
 def parse_rule(line: str) -> Rule:
     """Read ``-A CHAIN ...``, as ``iptables-save`` and ``iptables -S`` print it."""
-    parts = [LONG_NAMES.get(word, word) for word in words(_COUNTERS.sub("", line.strip()))]
-    if len(parts) < 2 or parts[0] != "-A":
+    parts = words(_COUNTERS.sub("", line.strip()))
+    if len(parts) < 2 or LONG_NAMES.get(parts[0], parts[0]) != "-A":
         raise RolloutError(f"rules: {shown(line)} is no rule such as '-A INPUT -j ACCEPT'; give iptables-save's output")
     matches: t.List[t.Tuple[str, t.List[Option]]] = [("", [])]
     target, goto = "", False
@@ -153,6 +153,8 @@ def parse_rule(line: str) -> Rule:
     position, negated = 2, False
     while position < len(parts):
         name = parts[position]
+        if name != "--proto" or matches[-1][0] != "policy":  # that match has an option of this name
+            name = LONG_NAMES.get(name, name)
         position += 1
         if name == "!":
             negated = True
@@ -190,29 +192,40 @@ def parse_rule(line: str) -> Rule:
     )
 
 
+def table_lines(text: str) -> t.Iterator[t.Tuple[str, str]]:
+    """Each line that says something, without its counters, with its table; an empty line where a table begins."""
+    name = "filter"
+    for line in text.split("\n"):
+        line = _COUNTERS.sub("", line.strip())
+        if line.startswith("*"):
+            name = line[1:].strip()
+            yield name, ""
+        elif line == "COMMIT":
+            name = "filter"
+        elif line and not line.startswith("#"):
+            yield name, line
+
+
+def chain_policy(line: str) -> t.Optional[t.Tuple[str, str]]:
+    """Read the line that declares a chain: its name and policy, ``-`` for a user chain; None for another line."""
+    parts = line.split()
+    if line.startswith(":") and len(parts) >= 2:
+        return parts[0][1:], parts[1]
+    if parts[0] == "-P" and len(parts) >= 3:
+        return parts[1], parts[2]
+    if parts[0] == "-N" and len(parts) == 2:
+        return parts[1], "-"
+    return None
+
+
 def parse_tables(text: str) -> t.Dict[str, TableText]:
     """Read what ``iptables-save`` or ``iptables -S`` printed. Lines outside of any table belong to ``filter``."""
     found: t.Dict[str, TableText] = {}
-    name = "filter"
-    for line in text.splitlines():
-        line = _COUNTERS.sub("", line.strip())
-        if not line or line.startswith("#"):
-            continue
-        if line.startswith("*"):
-            name = line[1:].strip()
-            found.setdefault(name, TableText({}, []))
-            continue
-        if line == "COMMIT":
-            name = "filter"
-            continue
+    for name, line in table_lines(text):
         table = found.setdefault(name, TableText({}, []))
-        parts = line.split()
-        if line.startswith(":") and len(parts) >= 2:
-            table.policies[parts[0][1:]] = parts[1]
-        elif parts[0] == "-P" and len(parts) >= 3:
-            table.policies[parts[1]] = parts[2]
-        elif parts[0] == "-N" and len(parts) == 2:
-            table.policies[parts[1]] = "-"
-        else:
+        policy = chain_policy(line) if line else None
+        if policy:
+            table.policies[policy[0]] = policy[1]
+        elif line:
             table.rules.append(parse_rule(line))
     return found

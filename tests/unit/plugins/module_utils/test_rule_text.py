@@ -11,8 +11,10 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.module_utils.rule_text import (
     Match,
     Option,
+    chain_policy,
     parse_rule,
     parse_tables,
+    table_lines,
     unquoted,
     words,
 )
@@ -54,6 +56,26 @@ def test_the_old_place_of_the_exclamation_mark() -> None:
 def test_a_basic_option_behind_a_match_belongs_to_the_packet() -> None:
     rule = parse_rule("-A INPUT -m state --state NEW -s 192.0.2.1 -j DROP")
     assert rule.basic("-s") == Option("-s", ("192.0.2.1",))
+
+
+def test_the_policy_match_has_a_protocol_of_its_own() -> None:
+    rule = parse_rule("-A FORWARD --proto udp -m policy --dir in --pol ipsec --proto esp -j ACCEPT")
+    assert rule.basic("-p") == Option("-p", ("udp",))
+    assert rule.matches[1].options[-1] == Option("--proto", ("esp",))
+
+
+def test_the_lines_of_tables() -> None:
+    text = "# a\n*raw\n:OUTPUT ACCEPT [1:2]\n[3:4] -A OUTPUT -j ACCEPT\nCOMMIT\n-N own\n-P INPUT DROP\n"
+    lines = list(table_lines(text))
+    assert lines == [
+        ("raw", ""),
+        ("raw", ":OUTPUT ACCEPT [1:2]"),
+        ("raw", "-A OUTPUT -j ACCEPT"),
+        ("filter", "-N own"),
+        ("filter", "-P INPUT DROP"),
+    ]
+    declared = [chain_policy(line) for _table, line in lines if line]
+    assert declared == [("OUTPUT", "ACCEPT"), None, ("own", "-"), ("INPUT", "DROP")]
 
 
 @pytest.mark.parametrize(
