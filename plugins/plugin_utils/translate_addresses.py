@@ -43,6 +43,7 @@ SAME_MEANING = {
     "239.255.255.250/32": "ff02::c/128",
 }
 _PRIVATE = [ipv4_prefix(text, "RFC 1918") for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+_LINK_LOCAL = ipv4_prefix("169.254.0.0/16", "RFC 3927")
 _OCTETS = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){0,3}", re.ASCII)
 _RANGE = re.compile(r"([\d.]+)(?:-([\d.]+))?", re.ASCII)
 
@@ -76,6 +77,11 @@ class Addresses:
         if prefix in self._known:
             return self._known[prefix]
         raise Untranslatable(*self._why_not(prefix))
+
+    def is_link_local(self, text: str) -> bool:
+        """Tell whether it is IPv4's link-local prefix, and nobody but us says what stands for it."""
+        prefix = _read(text)
+        return prefix == _LINK_LOCAL and prefix not in self.given
 
     def host(self, text: str) -> str:
         """Return the one address that stands for an address."""

@@ -366,3 +366,10 @@ def test_a_name_that_is_taken_is_left_alone() -> None:
     text = ":INPUT DROP [0:0]\n:NEEDED-ICMPV6 - [0:0]\n-A NEEDED-ICMPV6 -j DROP\n-A INPUT -j NEEDED-ICMPV6\n"
     assert chain(text, "INPUT") == ["-A INPUT -p ipv6-icmp -j NEEDED-ICMPV6-2", "-A INPUT -j NEEDED-ICMPV6"]
     assert chain(text, "NEEDED-ICMPV6") == ["-A NEEDED-ICMPV6 -j DROP"]
+
+
+@pytest.mark.parametrize("target", ["DROP", "REJECT"])
+def test_link_local_sources_are_stopped_only_if_somebody_says_so(target: str) -> None:
+    assert "IPv6 hosts speak from fe80::/10 all the time" in why(f"-s 169.254.0.0/16 -j {target}")
+    assert one(f"-s 169.254.0.0/16 -j {target}", addresses={"169.254.0.0/16": "fe80::/10"})
+    assert one("-s 169.254.0.0/16 -j ACCEPT") == ["-s fe80::/10 -j ACCEPT"]
