@@ -59,8 +59,8 @@ def either(one: Set, other: Set) -> Set:
 
 def union(sets: t.Sequence[Set]) -> Set:
     """What is in any of many sets."""
-    if len(sets) < 3:
-        return either(sets[0], sets[-1])
+    if len(sets) == 1:
+        return sets[0]
     found: t.List[int] = []
     for low, high in sorted(pair for numbers in sets for pair in pairs(numbers)):
         if found and low <= found[-1]:

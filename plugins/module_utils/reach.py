@@ -17,6 +17,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils import intervals, rea
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.intervals import Set
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach_match import PORTS, View
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_names import ECHO, ICMP, WITH_PORTS
 from ansible_collections.ipv6.rollout.plugins.module_utils.region import Block, Heap, Region
 from ansible_collections.ipv6.rollout.plugins.module_utils.rule_text import Rule, TableText, parse_tables
 
@@ -340,7 +341,7 @@ def texts(addresses: Set, family: str) -> t.Tuple[str, ...]:
 def view_of(packet: Packet, family: str) -> View:
     protocol = reach_match.protocol_number(str(packet.protocol))
     if str(packet.protocol).lower() == "icmp":
-        protocol = reach_match.ICMP[family]
+        protocol = ICMP[family]
     if not protocol or protocol > 255:
         raise RolloutError(f"protocol: {shown(packet.protocol)} is no protocol; write tcp, udp, icmp or a number")
     destination = None
@@ -357,9 +358,9 @@ def view_of(packet: Packet, family: str) -> View:
 def _port(packet: Packet, view: View) -> int:
     """The place of the packet on the axis."""
     protocol = view.protocols[0]
-    if protocol == reach_match.ICMP[view.family]:
-        return reach_match.ECHO[view.family]
-    if protocol not in reach_match.WITH_PORTS:
+    if protocol == ICMP[view.family]:
+        return ECHO[view.family]
+    if protocol not in WITH_PORTS:
         return 0
     if isinstance(packet.port, bool) or not isinstance(packet.port, int) or not 0 < packet.port < PORTS:
         raise RolloutError(f"port: {shown(packet.port)} is no port; write a number from 1 to {PORTS - 1}")

@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import intervals
 from ansible_collections.ipv6.rollout.plugins.module_utils.intervals import Set
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_names import ICMP, ICMP_TYPES, PROTOCOLS
 from ansible_collections.ipv6.rollout.plugins.module_utils.rule_text import Match, Option, Rule, unquoted
 
 PORTS = 65536
@@ -23,92 +24,6 @@ ALL_PORTS: Set = (0, PORTS)
 CLIENT_PORTS: Set = (1024, PORTS)
 
 BITS = {"ipv4": 32, "ipv6": 128}
-ECHO = {"ipv4": 256 * 8, "ipv6": 256 * 128}
-ICMP = {"ipv4": 1, "ipv6": 58}
-
-PROTOCOLS = {
-    "ip": 0,
-    "all": 0,
-    "hopopt": 0,
-    "icmp": 1,
-    "igmp": 2,
-    "ipencap": 4,
-    "ipip": 4,
-    "tcp": 6,
-    "egp": 8,
-    "udp": 17,
-    "dccp": 33,
-    "ipv6": 41,
-    "ipv6-route": 43,
-    "ipv6-frag": 44,
-    "rsvp": 46,
-    "gre": 47,
-    "esp": 50,
-    "ipsec-esp": 50,
-    "ah": 51,
-    "ipsec-ah": 51,
-    "ipv6-icmp": 58,
-    "icmpv6": 58,
-    "icmp6": 58,
-    "ipv6-nonxt": 59,
-    "ipv6-opts": 60,
-    "eigrp": 88,
-    "ospf": 89,
-    "etherip": 97,
-    "pim": 103,
-    "ipcomp": 108,
-    "vrrp": 112,
-    "l2tp": 115,
-    "sctp": 132,
-    "mh": 135,
-    "ipv6-mh": 135,
-    "mobility-header": 135,
-    "udplite": 136,
-    "mpls-in-ip": 137,
-}
-WITH_PORTS = {PROTOCOLS[name] for name in ("tcp", "udp", "dccp", "sctp", "udplite")}
-
-# The types that rules for new packets name; other names are left undecided.
-ICMP_TYPES = {
-    "ipv4": {
-        "any": 255,
-        "echo-reply": 0,
-        "pong": 0,
-        "destination-unreachable": 3,
-        "source-quench": 4,
-        "redirect": 5,
-        "echo-request": 8,
-        "ping": 8,
-        "router-advertisement": 9,
-        "router-solicitation": 10,
-        "time-exceeded": 11,
-        "ttl-exceeded": 11,
-        "parameter-problem": 12,
-        "timestamp-request": 13,
-        "timestamp-reply": 14,
-        "address-mask-request": 17,
-        "address-mask-reply": 18,
-    },
-    "ipv6": {
-        "destination-unreachable": 1,
-        "packet-too-big": 2,
-        "time-exceeded": 3,
-        "ttl-exceeded": 3,
-        "parameter-problem": 4,
-        "echo-request": 128,
-        "ping": 128,
-        "echo-reply": 129,
-        "pong": 129,
-        "router-solicitation": 133,
-        "router-advertisement": 134,
-        "neighbour-solicitation": 135,
-        "neighbor-solicitation": 135,
-        "neighbour-advertisement": 136,
-        "neighbor-advertisement": 136,
-        "redirect": 137,
-    },
-}
-
 # Modules whose options are decided below, each by its name.
 DECIDED = {
     "",
@@ -164,13 +79,15 @@ class View(t.NamedTuple):
         """All places."""
         return (0, 2 * self.seen)
 
-    def ports(self, within: Set, of: t.Container[int] = range(256)) -> Set:
-        """The places of these ports, for the protocols that have them."""
-        found: Set = ()
-        for number, protocol in enumerate(self.protocols * 2):
-            if protocol in of:
-                found = intervals.either(found, intervals.moved(within, PORTS * number))
-        return found
+    def ports(self, within: Set, protocol: t.Optional[int] = None) -> Set:
+        """The places of these ports: of one protocol, or of all."""
+        return _places(self.protocols, within, protocol)
+
+
+@functools.lru_cache(maxsize=65536)
+def _places(protocols: t.Tuple[int, ...], within: Set, protocol: t.Optional[int]) -> Set:
+    lanes = [lane for lane, number in enumerate(protocols * 2) if protocol in (None, number)]
+    return intervals.union([intervals.moved(within, PORTS * lane) for lane in lanes])
 
 
 class Area(t.NamedTuple):
@@ -268,7 +185,7 @@ def _protocol(option: Option, view: View) -> _Answer:
     number = protocol_number(option.value)
     if not number:
         return None if number is None else True
-    return _Ports(view.ports(ALL_PORTS, (number,)))
+    return _Ports(view.ports(ALL_PORTS, number))
 
 
 def _source(option: Option, view: View) -> _Answer:
@@ -277,10 +194,7 @@ def _source(option: Option, view: View) -> _Answer:
 
 
 # Addresses that no packet from outside to the host itself is sent to.
-_NEVER_OWN = {
-    "ipv4": ("127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"),
-    "ipv6": ("::1", "ff00::/8"),
-}
+_NEVER_OWN = {"ipv4": "127.0.0.0/8,224.0.0.0/4,255.255.255.255", "ipv6": "::1,ff00::/8"}
 
 
 def _to(found: t.Optional[Set], view: View) -> _Answer:
@@ -290,8 +204,7 @@ def _to(found: t.Optional[Set], view: View) -> _Answer:
         return intervals.holds(found, view.destination)
     if found == view.everyone:
         return True
-    never = ",".join(_NEVER_OWN[view.family])
-    return None if intervals.without(found, address_range(never, view.family) or ()) else False
+    return None if intervals.without(found, address_range(_NEVER_OWN[view.family], view.family) or ()) else False
 
 
 def _destination(option: Option, view: View) -> _Answer:
@@ -348,14 +261,12 @@ def _destination_ports(option: Option, view: View) -> _Answer:
 
 
 def _source_ports(option: Option, view: View) -> _Answer:
-    """A client picks its port: a rule that takes all ports of ordinary clients matches, any other may match."""
+    """A client picks its port: a rule that takes all ports of ordinary clients matches, any other may match.
+
+    ``multiport --ports`` looks at both ends, so the same holds for it.
+    """
     found = _port_set(option.value)
     return True if found is not None and not intervals.without(CLIENT_PORTS, found) else None
-
-
-def _either_port(option: Option, view: View) -> _Answer:
-    """``multiport --ports`` looks at both ends: decided only where it takes every client."""
-    return _source_ports(option, view)
 
 
 def _icmp_type(option: Option, view: View) -> _Answer:
@@ -370,11 +281,11 @@ def _icmp_type(option: Option, view: View) -> _Answer:
         return True
     first = 256 * number + (int(code) if slash else 0)
     last = first if slash else first + 255
-    return _Ports(view.ports((first, last + 1), (ICMP[view.family],)))
+    return _Ports(view.ports((first, last + 1), ICMP[view.family]))
 
 
 def _syn(_option: Option, view: View) -> _Answer:
-    return _Ports(view.ports(ALL_PORTS, (PROTOCOLS["tcp"],)))
+    return _Ports(view.ports(ALL_PORTS, PROTOCOLS["tcp"]))
 
 
 def _tcp_flags(option: Option, view: View) -> _Answer:
@@ -398,9 +309,7 @@ def _flags(word: str) -> t.Optional[t.Set[str]]:
 
 def _state(option: Option, view: View) -> _Answer:
     names = set(unquoted(option.value).upper().split(","))
-    found: Set = ()
-    if ("NEW" if view.tracked else "INVALID") in names:
-        found = (0, view.seen)
+    found: Set = (0, view.seen) if ("NEW" if view.tracked else "INVALID") in names else ()
     if "UNTRACKED" in names:
         found = intervals.either(found, (view.seen, 2 * view.seen))
     return _Ports(found)
@@ -475,7 +384,7 @@ _READERS: t.Dict[str, t.Callable[[Option, View], _Answer]] = {
     "--loose": _ignored,
     "--pkt-type": _packet_type,
     "--pol": _policy,
-    "--ports": _either_port,
+    "--ports": _source_ports,
     "--sport": _source_ports,
     "--sports": _source_ports,
     "--src-range": _source_range,
