@@ -117,9 +117,8 @@ def warnings(writes_to: str) -> t.List[str]:
             "nftables.service is enabled: /etc/nftables.conf begins with 'flush ruleset' and wipes these rules at boot;"
             " disable one of nftables.service and netfilter-persistent.service"
         )
-    if writes_to == "nf_tables" and commands.found("ip6tables-legacy-save") and _legacy_loaded():
-        if "-A " in commands.run(["ip6tables-legacy-save"]).out:
-            found.append("rules of the legacy back end are loaded too: both sets filter (see ip6tables-legacy-save)")
+    if writes_to == "nf_tables" and _legacy_rules():
+        found.append("rules of the legacy back end are loaded too: both sets filter (see ip6tables-legacy-save)")
     tables = hooked_tables(commands.run(["nft", "list", "chains"]).out) if commands.found("nft") else []
     if writes_to == "legacy" and "ip6 filter" in tables:
         found.append("rules of the nf_tables back end are loaded too: both sets filter (see ip6tables-nft-save)")
@@ -147,9 +146,11 @@ def hooked_tables(chains: str) -> t.List[str]:
     return list(found)
 
 
-def _legacy_loaded() -> bool:
+def _legacy_rules() -> bool:
     # Reading the legacy tables would load their kernel module, so ask the kernel first.
-    return bool((files.read("/proc/net/ip6_tables_names") or b"").strip())
+    if not (files.read("/proc/net/ip6_tables_names") or b"").strip() or not commands.found("ip6tables-legacy-save"):
+        return False
+    return "-A " in commands.run(["ip6tables-legacy-save"]).out
 
 
 def boots() -> bool:

@@ -54,7 +54,10 @@ def complete(logins: t.Sequence[Login], connection: str) -> t.List[Login]:
     An IPv4 source that only the controller named may be another one behind a translator, so it is left out.
     """
     seen = _connection(connection)
-    known = [seen if seen and seen.family == login.family and not _elsewhere(login, seen) else login for login in logins]
+    known = []
+    for login in logins:
+        same = seen is not None and seen.family == login.family and not _elsewhere(login, seen)
+        known.append(seen if seen is not None and same else login)
     if seen and seen.family not in [login.family for login in logins]:
         known.append(seen)
     return [login for login in known if login.family == "ipv6" or login is seen]

@@ -96,8 +96,8 @@ def _rules(look: Data) -> Judged:
         yield (
             "refuse",
             "conntrack",
-            f"the kernel ({look['os'].get('kernel', 'unknown')}) can't follow IPv6 connections: {refused}; answers to the"
-            " host's own connections could not be told from attacks: install a newer kernel",
+            f"the kernel ({look['os'].get('kernel', 'unknown')}) can't follow IPv6 connections: {refused}; answers to"
+            " the host's own connections could not be told from attacks: install a newer kernel",
         )
     for name in look["managers"]:
         if name in OWNERS:

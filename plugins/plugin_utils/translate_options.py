@@ -45,7 +45,7 @@ def address(option: Option, context: Context) -> t.List[str]:
     found = outermost([prefix for name in names for prefix in context.addresses.find(name)])
     if context.rule.target in ("DROP", "REJECT") and any(context.addresses.is_link_local(name) for name in names):
         raise Untranslatable(
-            "169.254.0.0/16 is odd in IPv4, but IPv6 hosts speak from fe80::/10 all the time (DHCPv6, routing protocols);"
+            "169.254.0.0/16 is odd in IPv4, but IPv6 hosts speak from fe80::/10 all the time (DHCPv6, routing);"
             " name '169.254.0.0/16' in 'addresses' if these are really to be stopped"
         )
     if ANYWHERE in found:

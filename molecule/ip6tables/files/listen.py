@@ -12,13 +12,19 @@ from __future__ import annotations
 import selectors
 import socket
 import sys
+import typing as t
 
 
 def main() -> None:
     """Listen until the process is stopped."""
-    seen = open(sys.argv[1], "w", encoding="ascii", buffering=1)
+    with open(sys.argv[1], "w", encoding="ascii", buffering=1) as seen:
+        serve(sys.argv[2:], seen)
+
+
+def serve(services: list[str], seen: t.TextIO) -> None:
+    """Answer on every port, and write down who came."""
     ready = selectors.DefaultSelector()
-    for word in sys.argv[2:]:
+    for word in services:
         protocol, port = word.split(":")
         kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
         listener = socket.socket(socket.AF_INET6, kind)

@@ -38,7 +38,7 @@ def test_a_login_from_a_management_source_gets_through():
         (table("2001:db8:bb::/48"), "-A INPUT -p tcp -j REJECT --reject-with tcp-reset"),
         (table("2001:db8:aa::/48", port=2222), "-A INPUT -p tcp -j REJECT --reject-with tcp-reset"),
         ("*filter\n:INPUT DROP [0:0]\nCOMMIT\n", "the policy of INPUT"),
-        ("*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -s 2001:db8:aa::5/128 -j DROP\nCOMMIT\n", "-s 2001:db8:aa::5/128"),
+        ("*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -s 2001:db8:aa::5/128 -j DROP\nCOMMIT\n", "-s 2001:db8:aa::5"),
     ],
 )
 def test_a_login_that_would_be_refused_is_told_with_the_rule(text, rule):
