@@ -79,7 +79,7 @@ test: tools packages-lint ## all checks, and the default scenario: the whole rol
 
 .PHONY: test-all
 test-all: tools packages-lint ## `test`, then every scenario, Debian 12 and 13, and every ansible-core that the Pythons here allow
-	@MAKE="$(MAKE)" .ci/checks $(CHECKS) scenarios scenario-trixie $(addprefix core-,$(CORES))
+	@MAKE="$(MAKE)" .ci/checks $(CHECKS) scenarios scenario-trixie $(addprefix core-,$(CORES)) $(addprefix fault-,$(CORES))
 
 .PHONY: format
 format: tools ## ruff format (check only; `make fix` changes files)
@@ -141,6 +141,19 @@ CORES ?= $(shell for v in 3.11 3.12; do .ci/find-python $$v >/dev/null && echo $
 
 core-%:
 	@$(MAKE) --no-print-directory VENV=$(BUILD)/venv-$* PYTHON="$$(.ci/find-python $*)" unit scenario
+
+# How many lock-outs (empty: each fault of the catalogue once), from which seed, and words of the faults' names.
+COUNT ?= 200
+SEED ?= 1
+FAULT ?=
+.PHONY: fault
+fault: $(DEPENDENCIES) $(LINK) packages ## lock hosts out and see them come back: COUNT=200 SEED=1 FAULT=words (15 minutes)
+	@$(STEP) "lab" $(VENV)/bin/python lab/lab.py -i lab/inventory-faults up
+	@$(STEP) "faults" python tests/faults/run.py --count $(or $(COUNT),0) --seed $(SEED) --fault "$(FAULT)"; code=$$?; \
+		$(VENV)/bin/python lab/lab.py -i lab/inventory-faults down; exit $$code
+
+fault-%:
+	@$(MAKE) --no-print-directory VENV=$(BUILD)/venv-$* PYTHON="$$(.ci/find-python $*)" COUNT= fault
 
 .PHONY: bench
 bench: lab bench-plan ## what a run that changes nothing costs, and what a plan costs

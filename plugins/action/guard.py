@@ -67,6 +67,8 @@ class ActionModule(ActionBase):
         proved: Data = {}
         failures = []
         families = self._arguments.get("prove", ["ipv4"])
+        if not families:
+            failures.append("none: prove is empty; name ipv4, ipv6 or both")
         for family in [families] if isinstance(families, str) else families:
             try:
                 proved[family] = self._prove(family, keys, limit)

@@ -32,9 +32,16 @@ DEFAULT_FILES = (
     "/etc/network/interfaces.d/*",
     "/etc/systemd/network/*",
     "/etc/systemd/network/*/*",
-    "/etc/sysctl.d/60-ipv6-rollout*",
+    "/etc/netplan/*",
+    "/etc/NetworkManager/system-connections/*",
+    "/etc/nftables.conf",
+    "/etc/sysctl.conf",
+    "/etc/sysctl.d/*",
+    "/etc/gai.conf",
     "/var/lib/ipv6-rollout/*.json",
 )
+# Seconds after the deadline in which a holder may still be at work.
+STALE = 15
 # A pattern is expanded by a shell, so it holds nothing but names and wildcards.
 _PATTERN = re.compile(r"/[A-Za-z0-9_.,:+@*?/-]+")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]*")
@@ -42,12 +49,17 @@ _TOKEN = re.compile(r"[A-Za-z0-9]{8,64}")
 
 
 class Lease(t.NamedTuple):
-    """Who guards this host, and until when (seconds since boot, which no clock change moves)."""
+    """Who guards this host, and until when. Both times are seconds since boot, which no change of the clock moves."""
 
     owner: str
     token: str
     created: float
     deadline: int
+    boot: str = ""
+
+    def age(self, now: float) -> float:
+        """How many seconds ago the host was armed."""
+        return now - self.created
 
     def left(self, now: float) -> float:
         """How many seconds the lease still has."""
@@ -115,11 +127,12 @@ def differences(before: str, now: str) -> t.List[str]:
     return changed or (["the order of rules or routes"] if old != new else [])
 
 
-def refusal(lease: Lease, owner: str, age: float, left: float) -> str:
+def refusal(lease: Lease, owner: str, now: float) -> str:
     """Say who has the host, and what can be done."""
     who = "another run of yours" if lease.owner == owner else lease.owner
+    left = max(lease.left(now), 0)
     return (
-        f"owner: the host is guarded by {who} (armed {age:.0f} s ago, {max(left, 0):.0f} s left); "
+        f"owner: the host is guarded by {who} (armed {lease.age(now):.0f} s ago, {left:.0f} s left); "
         "wait until that is committed or rolled back"
         + ("; state=rolled_back takes it back at once" if lease.owner == owner else "")
     )
@@ -129,6 +142,11 @@ def uptime() -> float:
     """Seconds since boot."""
     with open("/proc/uptime", encoding="ascii") as handle:
         return float(handle.read().split()[0])
+
+
+def boot_id() -> str:
+    """Return what tells one boot from another, or an empty text where the kernel does not say."""
+    return (files.read("/proc/sys/kernel/random/boot_id") or b"").decode().strip()
 
 
 class Guard:
@@ -143,9 +161,15 @@ class Guard:
         text = files.read(os.path.join(self.directory, "lease.json"))
         if text is None:
             return None
-        data = json.loads(text)
-        deadline = int((files.read(os.path.join(self.directory, "deadline")) or b"0").decode().strip() or 0)
-        return Lease(data["owner"], data["token"], data["created"], deadline)
+        deadline = files.read(os.path.join(self.directory, "deadline")) or b""
+        try:
+            data = json.loads(text)
+            return Lease(data["owner"], data["token"], data["created"], int(deadline or b"0"), data["boot"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RolloutError(
+                f"armed: {self.directory} can't be read ({error}); on the host, "
+                f"'sh {self.program} restore {self.directory}' restores what it holds"
+            ) from error
 
     def rollback(self) -> t.Optional[Rollback]:
         """Return what the last rollback left behind, if there was one that nobody has heard of."""
@@ -165,18 +189,17 @@ class Guard:
 
     def arm(self, owner: str, token: str, timeout: int, named: t.Sequence[str], units: t.Sequence[str]) -> t.List[str]:
         """Take the lease, record the host's state and start the holders; return the holders."""
-        lease = self.lease()
+        lease, now = self.lease(), uptime()
         if lease is not None:
-            now = uptime()
-            if lease.owner == owner and lease.token == token:
-                self._write("deadline", f"{int(now) + timeout + 1}\n")
+            if lease.token == token and lease.boot == boot_id():
+                self._extend(int(now) + timeout + 1)
                 return ["armed already"]
-            if lease.left(now) > -5:
-                raise RolloutError(refusal(lease, owner, time.time() - lease.created, lease.left(now)))
-            # Both holders are gone and nobody committed: what they were there for is done now.
-            self._call("restore", lease.token)
+            if lease.left(now) > -STALE and lease.boot == boot_id():
+                raise RolloutError(refusal(lease, owner, now))
+            self._take_over(lease)
+        self._sweep()
         parent = os.path.dirname(self.directory)
-        draft = tempfile.mkdtemp(prefix=".ipv6-rollout-guard.", dir=parent)
+        draft = tempfile.mkdtemp(prefix=f".{os.path.basename(self.directory)}.", dir=parent)
         try:
             self._draft(draft, owner, token, timeout, named, units)
             # A folder with something in it is never replaced: of two operators one gets the host.
@@ -185,11 +208,12 @@ class Guard:
             shutil.rmtree(draft, ignore_errors=True)
             other = self.lease()
             if other is not None:
-                raise RolloutError(refusal(other, owner, time.time() - other.created, other.left(uptime()))) from error
+                raise RolloutError(refusal(other, owner, uptime())) from error
             raise
         except RolloutError:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+        _sync(parent)
         self.forget_rollback()
         holders = self._hold(token, timeout)
         if not holders:
@@ -197,18 +221,42 @@ class Guard:
             raise RolloutError("armed: neither systemd-run nor sh could start a process that outlives this one")
         return holders
 
-    def _write(self, name: str, text: str, directory: str = "") -> None:
-        files.write(os.path.join(directory or self.directory, name), text.encode(), mode=0o600)
+    def _extend(self, deadline: int) -> None:
+        """Move the deadline of this run's own lease. It must not be made again where the guard has gone meanwhile."""
+        path = os.path.join(self.directory, "deadline")
+        new = f"{path}.{os.getpid()}"
+        try:
+            with open(new, "w", encoding="ascii") as handle:
+                handle.write(f"{deadline}\n")
+            os.rename(new, path)
+        except FileNotFoundError:
+            pass
+        if not os.path.exists(os.path.join(self.directory, "free")):
+            raise RolloutError("armed: it is too late, the host is being rolled back. Run it again")
+
+    def _take_over(self, lease: Lease) -> None:
+        """Do what holders that are gone were there for: nobody has committed."""
+        done = self._call("restore" if lease.boot == boot_id() else "boot", lease.token)
+        if os.path.isdir(self.directory):
+            raise RolloutError(f"armed: what {lease.owner} left behind could not be restored: {done.said}")
+
+    def _sweep(self) -> None:
+        """Remove what a run that was killed while it recorded, or a holder that was killed at its end, has left."""
+        folder, name = os.path.split(self.directory)
+        for path in glob.glob(os.path.join(folder, f".{name}.*")) + glob.glob(f"{self.directory}.gone.*"):
+            if os.lstat(path).st_mtime < time.time() - 3600:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _draft(
         self, draft: str, owner: str, token: str, timeout: int, named: t.Sequence[str], units: t.Sequence[str]
     ) -> None:
-        lease = {"owner": owner, "token": token, "created": time.time(), "timeout": timeout}
+        lease = {"owner": owner, "token": token, "created": uptime(), "timeout": timeout, "boot": boot_id()}
         for name, text in (
             ("guard.sh", SCRIPT),
             ("patterns", "".join(pattern + "\n" for pattern in named)),
             ("services", "".join(unit + "\n" for unit in units)),
             ("token", token + "\n"),
+            ("free", ""),
             ("lease.json", json.dumps(lease) + "\n"),
         ):
             with open(os.path.join(draft, name), "w", encoding="utf-8") as handle:
@@ -217,10 +265,12 @@ class Guard:
         if done.rc != 0 or not os.path.getsize(os.path.join(draft, "state")):
             raise RolloutError(f"armed: the state of the host could not be recorded: {done.said}")
         # The window starts when the recording is done, rounded up to whole seconds.
-        self._write("deadline", f"{int(uptime()) + timeout + 1}\n", draft)
+        with open(os.path.join(draft, "deadline"), "w", encoding="ascii") as handle:
+            handle.write(f"{int(uptime()) + timeout + 1}\n")
         for folder, _folders, names in os.walk(draft):
             for name in names:
                 _sync(os.path.join(folder, name))
+            _sync(folder)
 
     def _hold(self, token: str, timeout: int) -> t.List[str]:
         holders = []
@@ -230,6 +280,7 @@ class Guard:
             os.makedirs(os.path.dirname(BOOT_LINK_PATH), exist_ok=True)
             files.remove(BOOT_LINK_PATH)
             os.symlink(BOOT_UNIT_PATH, BOOT_LINK_PATH)
+            _sync(os.path.dirname(BOOT_LINK_PATH))
             timer = [
                 "--unit",
                 UNIT,
@@ -240,8 +291,12 @@ class Guard:
             ]
             if commands.run(["systemd-run", *timer, *argv]).rc == 0:
                 holders.append("systemd timer")
-        # A session of its own, nothing open, and its parent is init: what ends the ssh session does not end this.
-        detach = 'cd / && exec setsid --fork "$@" </dev/null >/dev/null 2>&1'
+        # Nothing open, a session of its own, and its parent is init: what ends the ssh session does not end this. Where
+        # setsid can't do that, it is at least in the background and deaf to a hang-up.
+        detach = (
+            "cd / && exec </dev/null >/dev/null 2>&1; "
+            'setsid --fork "$@" || if command -v setsid; then (setsid "$@" &); else (trap "" HUP; "$@" &); fi'
+        )
         note = os.path.join(self.directory, "holder")
         if (
             commands.run(["/bin/sh", "-c", detach, "sh", "/bin/sh", self.program, "process", self.directory, token]).rc
@@ -267,7 +322,7 @@ class Guard:
                 f"committed: it is too late, {rollback.words}; nothing of this run is left. Run it again"
             )
         if lease is not None:
-            raise RolloutError(refusal(lease, owner, time.time() - lease.created, lease.left(uptime())))
+            raise RolloutError(refusal(lease, owner, uptime()))
         raise RolloutError(
             "committed: the host is not guarded by this run; call it with state=armed before the changes"
         )

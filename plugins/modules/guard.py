@@ -11,8 +11,9 @@ short_description: Take changes of the network back unless a fresh login proves 
 version_added: "0.1.0"
 description:
   - Commit-confirmed, as network devices have it (RFC 6241, section 8.4), for a Linux host, around any tasks.
-  - V(armed) records addresses, routes, IPv6 sysctls, the rules of both families and named files on the host, and
-    starts a timer there. Unless V(committed) comes in time, the host restores all of that by itself.
+  - V(armed) records addresses, routes, policy rules, interfaces, neighbours, sysctls, the rules of both families,
+    nftables and named files on the host, and starts a timer there. Unless V(committed) comes in time, the host
+    restores all of that by itself.
   - The timer needs neither the controller nor the ssh session nor Python. Two holders keep it, a systemd timer and a
     process in its own session; either one is enough. A reboot before the commit is a rollback, too.
   - V(committed) first compares. Where nothing has changed it only stops the timer. Otherwise it proves a fresh login
@@ -53,12 +54,15 @@ options:
   files:
     description:
       - Further files that are recorded and restored, by absolute path; wildcards are allowed.
-      - The files of iptables-persistent, ifupdown, systemd-networkd and of this collection always are.
+      - The files of iptables-persistent, nftables, ifupdown, systemd-networkd, netplan, NetworkManager, sysctl,
+        C(gai.conf) and of this collection always are.
     type: list
     elements: str
     default: []
   services:
-    description: Units that are reloaded, or restarted where they can't, when a rollback changed a file.
+    description:
+      - Units that are reloaded, or restarted where they can't, when a rollback changed a file.
+      - One that ran when the host was armed is started again, one that did not is stopped.
     type: list
     elements: str
     default: []

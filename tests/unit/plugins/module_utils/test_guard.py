@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 
@@ -102,11 +103,11 @@ def test_sysctls_are_read_whole():
     lines = call("sysctls").splitlines()
     if not os.path.isdir("/proc/sys/net/ipv6"):
         pytest.skip("no IPv6 here")
-    assert "/proc/sys/net/ipv6/conf/all/forwarding " in "\n".join(lines)
+    assert "ipv6/conf/all/forwarding " in "\n".join(lines)
     for line in lines:
         path, value = line.split(" ", 1)
-        with open(path, encoding="ascii") as handle:
-            assert handle.read().strip() == value
+        with open(f"/proc/sys/net/{path}", encoding="ascii") as handle:
+            assert handle.read().splitlines()[-1] == value
     assert len(lines) == len(set(lines))
 
 
@@ -184,9 +185,9 @@ def test_token_refused(token):
 
 
 def test_refusal_names_owner_and_age():
-    lease = guard.Lease("first@example.com", "t" * 8, 0.0, 100)
-    assert "guarded by first@example.com (armed 12 s ago, 30 s left)" in guard.refusal(lease, "second", 12.3, 30.1)
-    assert "another run of yours" in guard.refusal(lease, "first@example.com", 1, 1)
+    lease = guard.Lease("first@example.com", "t" * 8, 100.0, 142)
+    assert "guarded by first@example.com (armed 12 s ago, 30 s left)" in guard.refusal(lease, "second", 112.1)
+    assert "another run of yours" in guard.refusal(lease, "first@example.com", 101)
 
 
 def test_require_tells_of_the_rollback(tmp_path):
@@ -201,3 +202,186 @@ def test_require_tells_of_the_rollback(tmp_path):
 def test_host_keys(tmp_path):
     (tmp_path / "ssh_host_ed25519_key.pub").write_text("ssh-ed25519 AAAA root@www1\n")
     assert guard.host_keys(f"{tmp_path}/ssh_host_*_key.pub") == ["ssh-ed25519 AAAA"]
+
+
+POLICIES = """0:	from all lookup local
+1000:	from all to 192.0.2.0/24 iif eth0 [detached] lookup 100
+32766:	from all lookup main
+"""
+
+
+def test_policies():
+    assert [line for line in call("policies", ip=POLICIES).splitlines() if line.startswith("4")] == [
+        "4|pref 0 from all lookup local",
+        "4|pref 1000 from all to 192.0.2.0/24 iif eth0 lookup 100",
+        "4|pref 32766 from all lookup main",
+    ]
+
+
+LINKS = r"""1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN \    link/loopback 0
+2: eth0@if9: <BROADCAST,MULTICAST> mtu 1400 qdisc noop master br0 state DOWN \    link/ether 02:00:00:00:00:01
+3: tun0: <POINTOPOINT,MULTICAST,NOARP,UP,LOWER_UP> mtu 1500 qdisc x state UNKNOWN \    link/none
+"""
+
+
+def test_links():
+    assert call("links", ip=LINKS).splitlines() == [
+        "lo|up|arp on|multicast off|mtu 65536|nomaster",
+        "eth0|down|arp on|multicast on|mtu 1400|master br0",
+        "tun0|up|arp off|multicast on|mtu 1500|nomaster",
+    ]
+
+
+def test_neighbours():
+    text = (
+        "192.0.2.9 dev eth0 lladdr 02:00:00:00:00:09 PERMANENT\n"
+        "fe80::1 dev eth0 lladdr 02:00:00:00:00:01 router PERMANENT\n"
+    )
+    assert call("neighbours", ip=text).splitlines() == [
+        "192.0.2.9 dev eth0 lladdr 02:00:00:00:00:09",
+        "fe80::1 dev eth0 lladdr 02:00:00:00:00:01",
+    ]
+
+
+TABLE = """table inet own {
+    set seen {
+        type ipv4_addr
+        flags dynamic,timeout
+        elements = { 192.0.2.1 timeout 1h,
+        192.0.2.2 timeout 1h }
+    }
+
+    set banned {
+        type ipv4_addr
+        elements = { 192.0.2.66 }
+    }
+}
+""".replace("    ", "\t")
+
+
+def test_what_packets_put_into_a_set_is_not_compared():
+    lines = call("plain_tables", stdin=TABLE).splitlines()
+    assert not [line for line in lines if "192.0.2.1 " in line or "192.0.2.2 " in line]
+    assert "nft inet own|\t\telements = { 192.0.2.66 }" in lines
+    assert lines[-1] == "nft inet own|}"
+    assert [line for line in lines if line.endswith("|\t}")] == ["nft inet own|\t}"] * 2
+
+
+def tables(folder, now, native):
+    """What restore_tables gives to nft, from the saved state of TABLE and two that iptables or a program keeps."""
+    (folder / "now").mkdir(parents=True)
+    (folder / "tables").write_text("inet own\nip filter\n")
+    (folder / "native").write_text(TABLE)
+    (folder / "now" / "tables").write_text(now)
+    (folder / "now" / "native").write_text(native)
+    fake = 'nft() { grep -v "^#" "$2"; }; tmp=$dir; restore_tables "$dir/now"'
+    return call(fake, folder=str(folder)).splitlines()
+
+
+def test_tables_that_are_the_same_are_left_alone(tmp_path):
+    assert tables(tmp_path, "ip filter\ninet own\n", TABLE) == []
+
+
+def test_new_tables_go_and_changed_ones_are_made_again(tmp_path):
+    changed = TABLE.replace("192.0.2.66", "192.0.2.67") + "table ip cut {\n}\n"
+    lines = tables(tmp_path, "ip filter\ninet own\nip cut\n", changed)
+    assert lines == ["delete table ip cut", "delete table inet own", *TABLE.splitlines()]
+
+
+def test_a_table_that_took_the_name_of_one_of_iptables_goes(tmp_path):
+    lines = tables(tmp_path, "inet own\nip filter\n", TABLE + "table ip filter {\n}\n")
+    assert lines == ["delete table ip filter"]
+
+
+def test_a_table_that_a_program_owns_is_its_own_business(tmp_path):
+    assert tables(tmp_path, "inet own\nip filter\ninet x\n", TABLE + "table inet x {\n\tflags owner\n}\n") == []
+
+
+def test_no_room_for_a_copy(tmp_path):
+    (tmp_path / "saved").write_text("old\n")
+    (tmp_path / "live").write_text("new\n")
+    # A copy breaks off in the middle; a second name needs no room.
+    full = 'cp() { [ "$1" = -al ] && { command cp "$@"; return; }; echo half >"$4"; return 1; }\n'
+    call(f'{full}restore_file "{tmp_path}/saved" "{tmp_path}/live"')
+    assert (tmp_path / "live").read_text() == "old\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["live", "saved"]
+
+
+def test_no_room_at_all_leaves_the_file_whole(tmp_path):
+    (tmp_path / "saved").write_text("old\n")
+    (tmp_path / "live").write_text("new\n")
+    call(f'cp() {{ return 1; }}\nrestore_file "{tmp_path}/saved" "{tmp_path}/live"')
+    assert (tmp_path / "live").read_text() == "new\n"
+
+
+def test_one_lock_and_a_dead_owner(tmp_path):
+    (tmp_path / "free").touch()
+    assert call("lock now && echo mine", folder=str(tmp_path)) == "mine\n"
+    # That process is gone: the next one takes over.
+    assert [path.name.partition(".")[0] for path in tmp_path.iterdir()] == ["held"]
+    assert call("lock now && echo mine", folder=str(tmp_path)) == "mine\n"
+    # A living one keeps it.
+    (held,) = tmp_path.iterdir()
+    held.rename(tmp_path / "held.1")
+    assert call('ours() { true; }\nlock now || echo "not mine"', folder=str(tmp_path)) == "not mine\n"
+
+
+def test_a_deadline_that_cannot_be_read_is_over(tmp_path):
+    (tmp_path / "free").touch()
+    assert call("restore() { echo restored; }\nhold", folder=str(tmp_path)) == "restored\n"
+
+
+def test_a_deadline_that_moves_in_the_last_moment(tmp_path):
+    (tmp_path / "free").touch()
+    (tmp_path / "deadline").write_text("1\n")
+    script = (
+        'lock() { mv "$dir/free" "$dir/held.$$"; echo 99999999 >"$dir/deadline"; }\n'
+        'restore() { echo restored; }\nsleep() { ls "$dir"; exit; }\nhold'
+    )
+    assert call(script, folder=str(tmp_path)).split() == ["deadline", "free"]
+
+
+def test_arming_again_too_late(tmp_path):
+    gone = guard.Guard(str(tmp_path / "guard"))
+    with pytest.raises(RolloutError, match="too late"):
+        gone._extend(100)
+    assert not (tmp_path / "guard").exists()
+    (tmp_path / "guard").mkdir()
+    (tmp_path / "guard" / "held.17").touch()
+    with pytest.raises(RolloutError, match="too late"):
+        gone._extend(100)
+
+
+def test_a_lease_that_cannot_be_read(tmp_path):
+    (tmp_path / "lease.json").write_text("{")
+    with pytest.raises(RolloutError, match=r"sh .*guard\.sh restore"):
+        guard.Guard(str(tmp_path)).lease()
+
+
+@pytest.mark.parametrize(
+    ("boot", "deadline", "command"), [("other", 10**9, "boot"), ("", -100, "restore"), ("", 10**9, "refused")]
+)
+def test_a_stale_lease(tmp_path, monkeypatch, boot, deadline, command):
+    """One of another boot, or one whose time is long over, is taken over; a living one is not."""
+    folder = tmp_path / "guard"
+    folder.mkdir()
+    lease = {"owner": "first@example.com", "token": "t" * 8, "created": 0.0, "boot": boot or guard.boot_id()}
+    (folder / "lease.json").write_text(json.dumps(lease))
+    (folder / "deadline").write_text(f"{deadline}\n")
+    (folder / "guard.sh").write_text('echo "$1" >"$2/../called"; rm -rf "$2"; exit 0\n')
+    monkeypatch.setattr(guard.Guard, "_draft", lambda *given: (_ for _ in ()).throw(RolloutError("drafted")))
+    with pytest.raises(RolloutError, match="guarded by first@example.com" if command == "refused" else "drafted"):
+        guard.Guard(str(folder)).arm("second@example.com", "s" * 8, 60, [], [])
+    called = tmp_path / "called"
+    assert (called.read_text().strip() if called.exists() else "refused") == command
+
+
+def test_the_clock_of_the_host_may_jump(monkeypatch):
+    """The lease counts seconds since boot; nothing in it or in the program asks for the time of day."""
+    lease = guard.Lease("me", "t" * 8, guard.uptime(), int(guard.uptime()) + 60)
+    before = lease.left(guard.uptime())
+    monkeypatch.setattr(guard.time, "time", lambda: 0.0)
+    assert abs(lease.left(guard.uptime()) - before) < 5
+    assert [
+        line for line in SCRIPT.splitlines() if "date " in line and "2>" not in line and "%Y-%m-%d" not in line
+    ] == []
