@@ -25,6 +25,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Data | None = None) -> Data:
         """Return the module's result."""
         self._supports_check_mode = True
+        self._supports_async = True
         result: Data = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         arguments.pop("logins", None)
@@ -33,7 +34,12 @@ class ActionModule(ActionBase):
                 arguments["logins"] = self._logins(arguments)
         except RolloutError as error:
             return {**result, "failed": True, "msg": f"ip6tables: {error}"}
-        done: Data = self._execute_module("ipv6.rollout.ip6tables", module_args=arguments, task_vars=task_vars or {})
+        done: Data = self._execute_module(
+            "ipv6.rollout.ip6tables",
+            module_args=arguments,
+            task_vars=task_vars or {},
+            wrap_async=self._task.async_val,
+        )
         return {**result, **done}
 
     def _logins(self, arguments: Data) -> list[management.Login]:
