@@ -15,6 +15,8 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import management
 
 Data = dict[str, t.Any]
+SSH = ["ssh", "paramiko_ssh", "paramiko", "libssh", "ansible.netcommon.libssh", "mitogen_ssh"]
+"""Connections that come over the network, and so by the rules of the host."""
 
 
 class ActionModule(ActionBase):
@@ -44,10 +46,10 @@ class ActionModule(ActionBase):
 
     def _logins(self, arguments: Data) -> list[management.Login]:
         current = self._connection
-        if not current.matches_name(["ssh", "paramiko_ssh", "paramiko"]):
+        if not current.matches_name(SSH):
             return []  # a container's engine, or this machine itself: no rule stands in the way
         prove = arguments.get("prove") or []
-        prove = [prove] if isinstance(prove, str) else prove
+        prove = prove.replace(",", " ").split() if isinstance(prove, str) else prove
         unknown = [family for family in prove if family not in ("ipv4", "ipv6")]
         if unknown:
             raise RolloutError(f"prove: {unknown} are no families; it takes ipv4 and ipv6")
@@ -56,8 +58,7 @@ class ActionModule(ActionBase):
             raise RolloutError("addresses: it is no mapping such as {'ipv6': '2001:db8::80'}")
         options = {name: value for name, value in current.get_options().items() if value is not None}
         host = str(options.get("host") or options.get("remote_addr") or "")
-        wanted = management.families(prove, host)
-        return management.logins(wanted, addresses, host, options.get("port"), self._ssh_config(options, host))
+        return management.logins(prove, addresses, host, options.get("port"), self._ssh_config(options, host))
 
     def _ssh_config(self, options: Data, host: str) -> str:
         """Ask ssh what it makes of its files and our arguments; nothing is sent to anybody."""

@@ -15,7 +15,8 @@ description:
   - It never guesses. A rule that it can't translate is not in the result, but in the report, with the reason and the
     way out. Each rule is in one of the two.
   - Addresses are looked up in O(addresses) exactly as a rule has them. Without an entry are known C(0.0.0.0/0),
-    C(127.0.0.0/8), C(169.254.0.0/16) and the multicast groups that both families have.
+    C(127.0.0.0/8) and the multicast groups that both families have. C(169.254.0.0/16) is not, since every IPv6
+    neighbour speaks from C(fe80::/10).
   - The table C(nat) is not translated, since IPv6 hosts have addresses of their own.
   - Lists of C(-m recent) get C(-v6) behind their names, since the kernel keeps one list a name for both families.
 positional: _input, addresses, sets, icmpv6
@@ -27,6 +28,7 @@ options:
   addresses:
     description:
       - By IPv4 address or prefix, the IPv6 address or prefix that stands for it, or a list of them.
+      - C(::/0) stands for C(0.0.0.0/0) only.
       - P(ipv6.rollout.plan_addresses#filter) makes it of the plan.
     type: dict
     default: {}
@@ -38,6 +40,8 @@ options:
     description:
       - Whether the ICMPv6 that IPv4 rules can't speak of is let through, in front of all rules of a chain that could
         drop it. It is neighbour discovery, MLD and the errors, after RFC 4890; without them there is no IPv6.
+      - DHCPv6 of a client is let through as well. An IPv4 client reads its packets before any rule, so that IPv4 rules
+        don't speak of it, while rules that drop what they don't know would cut a DHCPv6 client off.
       - Pings are left to the rules.
     type: bool
     default: true

@@ -13,7 +13,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, ip6tables, rules
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, filter_table, ip6tables
 
 Data = t.Dict[str, t.Any]
 
@@ -151,10 +151,10 @@ def firewall(with_rules: bool = False) -> Data:
         if not commands.found(f"{program}-save"):
             found[family] = {"installed": False, "rules": 0, "policies": {}, "chains": []}
             if with_rules:
-                found[family]["saved"] = ""
+                found[family].update(saved="", other="")
             continue
         done = commands.run([f"{program}-save"])
-        table = rules.parse(rules.tables(done.out).get("filter", ""))
+        table = filter_table.parse(filter_table.tables(done.out).get("filter", ""))
         found[family] = {
             "installed": True,
             "rules": len(table.rules),
@@ -163,10 +163,23 @@ def firewall(with_rules: bool = False) -> Data:
         }
         if with_rules:
             found[family]["saved"] = done.out
+            found[family]["other"] = other_back_end(program)
     found["ipv6"]["tracking_refused"] = ip6tables.tracking_refused()
     found["persistent"] = ip6tables.missing_package() is None
     found["backend"] = os.path.basename(os.path.realpath("/etc/alternatives/ip6tables")).replace("xtables-", "")
     return found
+
+
+def other_back_end(program: str) -> str:
+    """Return the rules of the back end that the program does not write to; an empty text where it holds none."""
+    writes_to_nft = "nf_tables" in commands.run([program, "--version"]).out
+    names = "/proc/net/ip_tables_names" if program == "iptables" else "/proc/net/ip6_tables_names"
+    # Reading the legacy tables would load their kernel module, so ask the kernel first.
+    if writes_to_nft and not (files.read(names) or b"").strip():
+        return ""
+    other = f"{program}-{'legacy' if writes_to_nft else 'nft'}-save"
+    saved = commands.run([other]).out if commands.found(other) else ""
+    return saved if ip6tables.filters(saved) else ""
 
 
 def managers() -> t.List[str]:

@@ -5,12 +5,22 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, icmpv6, lockout, rules
+from ansible_collections.ipv6.rollout.plugins.module_utils import (
+    commands,
+    files,
+    filter_table,
+    icmpv6,
+    lockout,
+    rule_set,
+    rules,
+)
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.module_utils.filter_table import Table
 
 RULES_FILE = "/etc/iptables/rules.v6"
 LOADER = "/usr/share/netfilter-persistent/plugins.d/25-ip6tables"
@@ -26,7 +36,7 @@ def missing_package() -> t.Optional[str]:
 
 def live_filter() -> str:
     """Return the live filter table, normalised; an empty text where the kernel holds none."""
-    return rules.filter_table(commands.check(["ip6tables-save"]))
+    return filter_table.normal(commands.check(["ip6tables-save"]))
 
 
 def forwards() -> bool:
@@ -39,37 +49,82 @@ def _rules_file() -> str:
 
 
 def rules_file(table: str) -> bytes:
-    """The boot file: our filter table, and the other tables that the file holds already."""
-    others = rules.tables(_rules_file())
+    """The boot file: our filter table, and the other tables that the file holds already.
+
+    Ours first: a load stops at the first table that fails, and the host must not start without a filter.
+    """
+    others = filter_table.tables(_rules_file())
     others.pop("filter", None)
-    return "".join([*others.values(), table]).encode()
+    return "".join([table, *others.values()]).encode()
 
 
-def boot_table(policy: rules.Policy, opened: t.Collection[rules.Service], live: rules.Table, keep: bool) -> str:
-    """The filter table to boot with: ours, and the chains that the administrator's own file had.
+def boot_table(policy: rules.Policy, opened: t.Collection[rules.Service], live: Table, keep: bool) -> str:
+    """The filter table to boot with: ours, and what the administrator's own file had in chains that we don't fill.
 
     Chains that a daemon makes while it runs (fail2ban, Docker) stay out: it makes them again when it starts.
     """
     saved = files.Ledger("ip6tables").before(RULES_FILE)
-    own = _rules_file() if saved is None else (saved.content or b"").decode(errors="replace")
-    others = rules.foreign(rules.parse(rules.filter_table(own)), ())
+    text = _rules_file() if saved is None else (saved.content or b"").decode(errors="replace")
+    own = filter_table.parse(filter_table.normal(text))
+    others = rule_set.foreign(own, (), bool(policy.routed_prefixes))
     ours = [rule for rule in live.rules if icmpv6.MARK in rule]
-    return rules.wanted_table(policy, opened, rules.Table(live.policies, others.kept + ours, others.chains), keep).text
+    policies = {**live.policies, "OUTPUT": own.policies["OUTPUT"]}
+    beside = Table(policies, [*others.kept, *ours, *others.behind], others.chains)
+    return rule_set.wanted_table(policy, opened, beside, keep).text
 
 
 def persistent(table: str) -> bool:
-    """Whether the boot file holds this filter table."""
-    return rules.filter_table(_rules_file()) == table
+    """Whether the boot file holds this filter table, and holds it first."""
+    found = filter_table.tables(_rules_file())
+    return list(found)[:1] == ["filter"] and filter_table.normal(found["filter"]) == table
 
 
 def rehearse(table: str) -> None:
     """Let a kernel judge the rules before they are live: the parser's test, then a load into an empty namespace.
 
-    ``--test`` alone accepts a jump to a chain that does not exist; a load into a namespace of its own does not.
+    ``--test`` alone accepts a jump to a chain that does not exist; a load into a namespace of its own does not. There,
+    sets are missing that are on the host: only the host itself can tell whether rules with sets load.
     """
     commands.check(["ip6tables-restore", "--test"], stdin=table)
-    if commands.found("unshare") and commands.run(["unshare", "--net", "true"]).rc == 0:
-        commands.check(["unshare", "--net", "ip6tables-restore"], stdin=table)
+    done = _in_namespace(table)
+    if done is None or _MISSING_SET.search(done.said):
+        return
+    if done.rc != 0:
+        raise RolloutError(f"the kernel refuses the rules: {done.said}")
+    held = filter_table.normal(done.out)
+    if held != table:
+        difference = "; ".join(filter_table.difference(table, held)[:6])
+        raise RolloutError(f"the kernel would hold other rules than those that are wanted: {difference}")
+
+
+def rehearse_boot(table: str) -> t.List[str]:
+    """See whether the boot file loads. Our table must; what is wrong in tables of others is told."""
+    done = _in_namespace(rules_file(table).decode())
+    if done is None or done.rc == 0:
+        return []
+    if filter_table.normal(done.out) == table:
+        return [f"{RULES_FILE}: a table that is not ours does not load at boot: {done.said}; correct it there"]
+    missing = _MISSING_SET.search(done.said)
+    if missing and glob.glob(IPSET_LOADER):
+        return []
+    what = f"it needs the ipset {missing.group(1)}, which nothing makes at boot" if missing else done.said
+    raise RolloutError(
+        f"{RULES_FILE}: the host would start without these rules: {what}; install ipset-persistent, or take the rule"
+        " out of the file"
+    )
+
+
+_MISSING_SET = re.compile(r"Set (\S+) doesn't exist")
+IPSET_LOADER = "/usr/share/netfilter-persistent/plugins.d/*ipset*"
+# Says what it holds even where a later table failed. A fixed text: the rules come by standard input.
+_LOAD = "ip6tables-restore; code=$?; ip6tables-save -t filter; exit $code"
+
+
+def _in_namespace(text: str) -> t.Optional[commands.Result]:
+    """Load rules in an empty network namespace; None where none can be made."""
+    if not commands.found("unshare") or commands.run(["unshare", "--net", "true"]).rc != 0:
+        return None
+    return commands.run(["unshare", "--net", "/bin/sh", "-c", _LOAD], stdin=text)
 
 
 _TRACKING = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\nCOMMIT\n"
@@ -80,26 +135,22 @@ def tracking_refused() -> str:
 
     Kernels of old enterprise releases can't follow IPv6 connections. Where nothing can be tried, nothing is said.
     """
-    if not commands.found("ip6tables-restore") or not commands.found("unshare"):
-        return ""
-    done = commands.run(["unshare", "--net", "ip6tables-restore"], stdin=_TRACKING)
-    if done.rc == 0 or commands.run(["unshare", "--net", "true"]).rc != 0:
-        return ""
-    return done.said
+    done = _in_namespace(_TRACKING) if commands.found("ip6tables-restore") else None
+    return done.said if done is not None and done.rc != 0 else ""
 
 
 def load(table: str) -> None:
     """Replace the live filter table in one transaction, and see that the kernel holds just that."""
     commands.check(["ip6tables-restore", "--wait", "5"], stdin=table)
     live = live_filter()
-    if live != rules.filter_table(table):
-        difference = "; ".join(rules.difference(table, live)[:6])
+    if live != filter_table.normal(table):
+        difference = "; ".join(filter_table.difference(table, live)[:6])
         raise RolloutError(f"ip6tables-restore accepted the rules, but the kernel holds others: {difference}")
 
 
 def clear() -> None:
     """Take the filter table back to what a kernel without rules has; drop the empty table where nft can."""
-    commands.check(["ip6tables-restore", "--wait", "5"], stdin=rules.EMPTY.text)
+    commands.check(["ip6tables-restore", "--wait", "5"], stdin=filter_table.EMPTY.text)
     if commands.found("nft"):
         commands.run(["nft", "delete", "table", "ip6", "filter"])  # the legacy back end has no such table
 
@@ -150,7 +201,12 @@ def _legacy_rules() -> bool:
     # Reading the legacy tables would load their kernel module, so ask the kernel first.
     if not (files.read("/proc/net/ip6_tables_names") or b"").strip() or not commands.found("ip6tables-legacy-save"):
         return False
-    return "-A " in commands.run(["ip6tables-legacy-save"]).out
+    return filters(commands.run(["ip6tables-legacy-save"]).out)
+
+
+def filters(saved: str) -> bool:
+    """Whether what a save program printed does anything: a rule, or a policy that drops."""
+    return "\n-A " in saved or bool(re.search(r"^:\S+ DROP", saved, re.MULTILINE))
 
 
 def boots() -> bool:
@@ -187,7 +243,7 @@ def present(
     """
     ledger = files.Ledger("ip6tables")
     before = live_filter()
-    live = rules.parse(before)
+    live = filter_table.parse(before)
     writes_to = backend()
     notes = warnings(writes_to)
     if not policy.forward:
@@ -199,14 +255,26 @@ def present(
                 " name the networks behind it as 'routed_prefixes'"
             )
     opened = _opened(policy, opening, live)
-    stranger = rules.foreign(live, rules.input_rules(policy, policy.services))
+    ours = rules.input_rules(policy, policy.services)
+    stranger = rule_set.foreign(live, ours, bool(policy.routed_prefixes))
+    if stranger.deciding and not replace:
+        raise RolloutError(
+            f"foreign: behind '{stranger.deciding[0]}' no rule counts any more, since its chain decides over every"
+            " packet; declare what it lets in as services, then set 'foreign: replace': it stays, behind these rules"
+        )
+    beside = rule_set.let_in(stranger, live)
+    notes += [f"chains of others let in, whatever these rules say: {text}" for text in beside[:5]]
+    if live.policies["OUTPUT"] != "ACCEPT":
+        notes.append("the policy of OUTPUT is DROP and stays: neighbour discovery (ICMPv6 133 to 136) must get out")
     if stranger.plain and not replace:
         raise RolloutError(
             f"foreign: {len(stranger.plain)} IPv6 rules are loaded that this module did not write, first"
             f" '{stranger.plain[0]}'; declare what they let in as services, then set 'foreign: replace'"
         )
     keep = opening != "none"
-    after = rules.wanted_table(policy, opened, live, keep).text
+    if keep:
+        notes += _waiting(policy, opened, live)
+    after = rule_set.wanted_table(policy, opened, live, keep).text
     lasting = boot_table(policy, opened, live, keep)
     saved = persistent(lasting)
     changed = before != after or not saved or not boots()
@@ -214,6 +282,7 @@ def present(
         notes += locked_out(logins, after)
     if changed and really:
         rehearse(after)
+        notes += rehearse_boot(lasting)
         _keep_original(ledger, before, lasting)
         if not saved:
             files.write(RULES_FILE, rules_file(lasting), mode=0o640)
@@ -233,7 +302,7 @@ def locked_out(logins: t.Optional[t.Sequence[lockout.Login]], after: str) -> t.L
     wanted = lockout.complete(logins, lockout.ssh_connection())
     if not wanted:
         return []
-    ipv6 = {**rules.tables(commands.check(["ip6tables-save"])), "filter": after}
+    ipv6 = {**filter_table.tables(commands.check(["ip6tables-save"])), "filter": after}
     ipv4 = commands.check(["iptables-save"]) if commands.found("iptables-save") else ""
     found = lockout.judge(wanted, {"ipv4": ipv4, "ipv6": "".join(ipv6.values())})
     if found.refused:
@@ -241,10 +310,10 @@ def locked_out(logins: t.Optional[t.Sequence[lockout.Login]], after: str) -> t.L
             f"lockout: nobody could log in any more: {'; '.join(found.refused)}. Add the source to management_sources"
             " (ipv6_management_sources), or set 'lockout: allow'"
         )
-    return [f"lockout: it can't be told whether a login gets through: {text}" for text in found.unsure]
+    return [f"lockout: it is not sure that a login gets through: {text}" for text in found.unsure]
 
 
-def _opened(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], live: rules.Table) -> t.List[rules.Service]:
+def _opened(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], live: Table) -> t.List[rules.Service]:
     if opening == "all":
         return list(policy.services)
     if opening == "none":
@@ -257,6 +326,16 @@ def _opened(policy: rules.Policy, opening: t.Union[str, t.Sequence[str]], live: 
     if unknown:
         raise RolloutError(f"open: {sorted(unknown)} are not among the services; declare them there first")
     return [one for one in policy.services if one in standing or one.name in names]
+
+
+def _waiting(policy: rules.Policy, opened: t.Collection[rules.Service], live: Table) -> t.List[str]:
+    """Say which services are let in by rules of before, until what is declared now is opened."""
+    standing = rules.standing_places(live.rules)
+    return [
+        f"service {one.name}: not opened as it is declared now; until then these stay: {'; '.join(standing[one.place])}"
+        for one in policy.services
+        if one not in set(opened) and one.place in standing
+    ]
 
 
 def _keep_original(ledger: files.Ledger, before: str, lasting: str) -> None:
@@ -274,8 +353,8 @@ def absent(really: bool, logins: t.Optional[t.Sequence[lockout.Login]] = None) -
     if ledger.empty:
         return Outcome(False, before, before, [], [], [], writes_to)
     was = str(ledger.notes.get("filter", ""))
-    after = rules.given_back(rules.parse(was), rules.parse(before)).text
-    if not was and after == rules.EMPTY.text:
+    after = rule_set.given_back(filter_table.parse(was), filter_table.parse(before)).text
+    if not was and after == filter_table.EMPTY.text:
         after = ""
     notes = locked_out(logins, after) if before != after else []
     if not ledger.untouched(RULES_FILE):

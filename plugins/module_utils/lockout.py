@@ -33,18 +33,22 @@ class Judgement(t.NamedTuple):
 
 
 def judge(logins: t.Iterable[Login], rules: t.Mapping[str, str]) -> Judgement:
-    """Judge each login by the rules of its family, as text in the form of ``iptables-save``."""
+    """Judge each login by the rules of its family, as text in the form of ``iptables-save``: the way in and the answer.
+
+    The IPv4 rules are not ours, so what they refuse is only told.
+    """
     refused, unsure = [], []
     for login in logins:
         if not login.source:
             unsure.append(f"{login.family.replace('ip', 'IP')}: {login.reason or 'nobody knows the source'}")
             continue
         packet = reach.Packet("tcp", login.port, interface=_interface(login.source), destination=login.destination)
-        found = reach.verdict(rules.get(login.family, ""), login.family, packet, login.source)
-        if found.result == "refuse":
-            refused.append(f"{login}: {found.decided_by}")
-        elif found.result == "depends":
-            unsure.append(f"{login}: it depends on '{found.decided_by}'")
+        for ask, what in ((reach.verdict, str(login)), (reach.answer, f"{login}, the answer")):
+            found = ask(rules.get(login.family, ""), login.family, packet, login.source)
+            if found.result == "refuse":
+                (refused if login.family == "ipv6" else unsure).append(f"{what}: {found.decided_by}")
+            elif found.result == "depends":
+                unsure.append(f"{what}: it depends on '{found.decided_by}'")
     return Judgement(refused, unsure)
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The IPv6 rule set of a host, as text in exactly the form in which ``ip6tables-save`` prints it.
+"""What a host or a router lets in, as rules in exactly the form in which ``ip6tables-save`` prints them.
 
-Because the text has the printed form, comparing it with the live rules is comparing lines.
+Because they have the printed form, comparing them with the live rules is comparing lines.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import icmpv6
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.module_utils.filter_table import Table
 from ansible_collections.ipv6.rollout.plugins.module_utils.icmpv6 import LINK_LOCAL, MARK
-from ansible_collections.ipv6.rollout.plugins.module_utils.rule_text import parse_rule
 
 ICMP_CHAIN = "ROLLOUT-ICMPV6"
 FORWARD_CHAIN = "ROLLOUT-FWD-ICMPV6"
@@ -37,7 +37,7 @@ class Service(t.NamedTuple):
         """The lines that let the service in: one without sources, else one a source."""
         return [
             f'{self._chain}{source}{self._packet} -m comment --comment "{MARK}service {self.name}" -j ACCEPT'
-            for source in ([f"-s {source} " for source in self.sources] or [""])
+            for source in (list(map(_from, self.sources)) or [""])
         ]
 
     @property
@@ -46,7 +46,7 @@ class Service(t.NamedTuple):
 
     @property
     def _packet(self) -> str:
-        where = f"-d {self.destination} " if self.destination else ""
+        where = _to(self.destination) if self.destination else ""
         return f"{where}-p {self.protocol} -m {self.protocol} --dport {self.port}"
 
     @property
@@ -55,7 +55,7 @@ class Service(t.NamedTuple):
         return f"{self._chain}{self._packet}"
 
 
-_OUR_SERVICE = re.compile(rf'(-A \w+ )(?:-s \S+ )?(.*?) -m comment --comment "{MARK}service ')
+_OUR_SERVICE = re.compile(rf'(-A \w+ )(?:-s (\S+) )?(.*?) -m comment --comment "{re.escape(MARK)}service ')
 
 
 class Policy(t.NamedTuple):
@@ -81,12 +81,31 @@ def source(value: object, variable: str) -> str:
     try:
         if "%" in text:  # ipaddress takes a zone id, which means nothing in a rule
             raise ValueError("a zone id")
-        return str(ipaddress.IPv6Network(text))
+        network = ipaddress.IPv6Network(text)
     except ValueError as error:
         if "host bits" in str(error):
             right = ipaddress.IPv6Network(text, strict=False)
             raise RolloutError(f"{variable}: {shown(text)} has host bits set; write '{right}'") from error
         raise RolloutError(f"{variable}: {shown(text)} is no IPv6 prefix such as '2001:db8:feed::/64'") from error
+    if any(network.subnet_of(odd) for odd in _IPV4_IN_DISGUISE):
+        raise RolloutError(
+            f"{variable}: {shown(text)} is an IPv4 address in IPv6's form, which no IPv6 packet has as its source;"
+            " IPv4 sources belong to the IPv4 rules"
+        )
+    return str(network)
+
+
+# Compatible (RFC 4291, 2.5.5.1) and mapped (2.5.5.2) addresses, and with the first of them :: and ::1.
+_IPV4_IN_DISGUISE = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("::ffff:0:0/96"))
+
+
+def _from(prefix: str) -> str:
+    """The words that match a source; none for everywhere, as the kernel prints it."""
+    return "" if prefix == "::/0" else f"-s {prefix} "
+
+
+def _to(prefix: str) -> str:
+    return "" if prefix == "::/0" else f"-d {prefix} "
 
 
 def service(value: t.Mapping[str, t.Any]) -> Service:
@@ -132,6 +151,8 @@ def policy(
             "outside_interfaces: it is empty, so forged packets from outside could not be told from those of"
             " routed_prefixes; name the interfaces that lead to the world"
         )
+    if "::/0" in read.routed_prefixes:
+        raise RolloutError("routed_prefixes: '::/0' is everything; name the networks that are behind this router")
     routed = [ipaddress.IPv6Network(prefix) for prefix in read.routed_prefixes]
     for one in read.services:
         if one.destination and not any(ipaddress.IPv6Network(one.destination).subnet_of(prefix) for prefix in routed):
@@ -172,6 +193,7 @@ def input_rules(wanted: Policy, opened: t.Collection[Service], standing: t.Itera
     lines = [
         "-A INPUT -i lo -j ACCEPT",
         "-A INPUT -m rt --rt-type 0 -j DROP",  # RFC 5095: type 0 routing headers are an amplifier
+        *_forged(wanted, "INPUT"),
         f"-A INPUT -p ipv6-icmp -j {ICMP_CHAIN}",
         "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         "-A INPUT -m conntrack --ctstate INVALID -j DROP",
@@ -179,32 +201,28 @@ def input_rules(wanted: Policy, opened: t.Collection[Service], standing: t.Itera
         f"-A INPUT -s {LINK_LOCAL} -p udp -m udp --sport 547 --dport 546 -j ACCEPT",
     ]
     lines += [
-        f'-A INPUT -s {prefix} -m comment --comment "{MARK}lab machine" -j ACCEPT' for prefix in wanted.lab_sources
+        f'-A INPUT {_from(prefix)}-m comment --comment "{MARK}lab machine" -j ACCEPT' for prefix in wanted.lab_sources
     ]
     lines += [
-        f"-A INPUT -s {prefix} -p tcp -m tcp --dport {wanted.management_port}"
+        f"-A INPUT {_from(prefix)}-p tcp -m tcp --dport {wanted.management_port}"
         f' -m comment --comment "{MARK}management" -j ACCEPT'
         for prefix in wanted.management_sources
     ]
     here = [one for one in wanted.services if not one.destination]
-    return [*lines, *_service_rules(here, opened, standing), *_reject("INPUT")]
+    return [*lines, *_service_rules(here, opened, standing), *reject("INPUT")]
 
 
 def forward_rules(wanted: Policy, opened: t.Collection[Service], standing: t.Iterable[str] = ()) -> t.List[str]:
     """The FORWARD chain of a router: what its networks send goes out; answers, ICMPv6 and open services come in."""
-    lines = ["-A FORWARD -m rt --rt-type 0 -j DROP"]
-    lines += [
-        f'-A FORWARD -s {prefix} -i {interface} -m comment --comment "{MARK}forged source" -j DROP'
-        for interface in wanted.outside_interfaces
-        for prefix in wanted.routed_prefixes
-    ]
-    lines += [
+    lines = [
+        "-A FORWARD -m rt --rt-type 0 -j DROP",
+        *_forged(wanted, "FORWARD"),
         f"-A FORWARD -p ipv6-icmp -j {FORWARD_CHAIN}",
         "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         "-A FORWARD -m conntrack --ctstate INVALID -j DROP",
     ]
     lines += [
-        f'-A FORWARD -s {prefix} -d {routed} -m comment --comment "{MARK}lab machine" -j ACCEPT'
+        f'-A FORWARD {_from(prefix)}-d {routed} -m comment --comment "{MARK}lab machine" -j ACCEPT'
         for prefix in wanted.lab_sources
         for routed in wanted.routed_prefixes
     ]
@@ -212,10 +230,19 @@ def forward_rules(wanted: Policy, opened: t.Collection[Service], standing: t.Ite
         f'-A FORWARD -s {prefix} -m comment --comment "{MARK}routed" -j ACCEPT' for prefix in wanted.routed_prefixes
     ]
     behind = [one for one in wanted.services if one.destination]
-    return [*lines, *_service_rules(behind, opened, standing), *_reject("FORWARD")]
+    return [*lines, *_service_rules(behind, opened, standing), *reject("FORWARD")]
 
 
-def _reject(chain: str) -> t.List[str]:
+def _forged(wanted: Policy, chain: str) -> t.List[str]:
+    """Nobody outside has an address of the networks behind this router (RFC 2827)."""
+    return [
+        f'-A {chain} -s {prefix} -i {interface} -m comment --comment "{MARK}forged source" -j DROP'
+        for interface in wanted.outside_interfaces
+        for prefix in wanted.routed_prefixes
+    ]
+
+
+def reject(chain: str) -> t.List[str]:
     # A reset ends a client's attempt at once; an ICMPv6 error would leave some waiting for a second.
     return [
         f"-A {chain} -p tcp -j REJECT --reject-with tcp-reset",
@@ -226,159 +253,38 @@ def _reject(chain: str) -> t.List[str]:
 def _service_rules(
     services: t.Iterable[Service], opened: t.Collection[Service], standing: t.Iterable[str]
 ) -> t.List[str]:
-    """The rules of open services, and those that stand for the places of the others. Each rule once."""
+    """The rules of open services, and what stands for the places of the others. Each rule once."""
     open_now = set(opened)
+    by_place = standing_places(standing)
+    lines: t.Dict[str, None] = {}
+    for one in services:
+        before = by_place.get(one.place, [])
+        narrowed = [rule for rule in one.rules if _covered(rule, before)]
+        lines.update(dict.fromkeys(one.rules if one in open_now else narrowed or before))
+    return list(lines)
+
+
+def standing_places(standing: t.Iterable[str]) -> t.Dict[str, t.List[str]]:
+    """Return the rules of services that we wrote, by the place (chain, destination, protocol, port) they open."""
     by_place: t.Dict[str, t.List[str]] = {}
     for rule in standing:
         ours = _OUR_SERVICE.match(rule)
         if ours:
-            by_place.setdefault(ours.group(1) + ours.group(2), []).append(rule)
-    lines: t.Dict[str, None] = {}
-    for one in services:
-        lines.update(dict.fromkeys(one.rules if one in open_now else by_place.get(one.place, ())))
-    return list(lines)
+            by_place.setdefault(ours.group(1) + ours.group(3), []).append(rule)
+    return by_place
 
 
-BUILT_IN = ("INPUT", "FORWARD", "OUTPUT")
+def _source_of(rule: str) -> ipaddress.IPv6Network:
+    ours = _OUR_SERVICE.match(rule)
+    return ipaddress.IPv6Network((ours.group(2) if ours else None) or "::/0")
 
 
-class Table(t.NamedTuple):
-    """The filter table: built-in policies, all rules, and the names of the user chains."""
-
-    policies: t.Dict[str, str]
-    rules: t.List[str]
-    chains: t.List[str]
-
-    @property
-    def text(self) -> str:
-        """The table as ``ip6tables-restore`` takes it, in one form: chains by name, each with its rules in order.
-
-        In which order the kernel lists user chains differs between back ends; only the order within a chain counts.
-        """
-        chains = sorted(self.chains)
-        heads = [f":{chain} {self.policies[chain]} [0:0]" for chain in BUILT_IN]
-        heads += [f":{chain} - [0:0]" for chain in chains]
-        rules = [rule for chain in (*BUILT_IN, *chains) for rule in self.rules if _chain(rule) == chain]
-        return "\n".join(["*filter", *heads, *rules, "COMMIT"]) + "\n"
-
-
-EMPTY = Table({"INPUT": "ACCEPT", "FORWARD": "ACCEPT", "OUTPUT": "ACCEPT"}, [], [])
-
-
-def tables(saved: str) -> t.Dict[str, str]:
-    """Split what ``ip6tables-save`` printed (or a rules file holds) into its tables, without comments and counters."""
-    found: t.Dict[str, str] = {}
-    lines: t.List[str] = []
-    for line in saved.splitlines():
-        line = re.sub(r"^(:\S+ \S+) \[\d+:\d+\]$", r"\1 [0:0]", line.rstrip())
-        line = re.sub(r"^\[\d+:\d+\] ", "", line)
-        if not line or line.startswith("#"):
-            continue
-        if line.startswith("*"):
-            lines = []
-        lines.append(line)
-        if line == "COMMIT" and lines[0].startswith("*"):
-            found[lines[0][1:]] = "\n".join(lines) + "\n"
-    return found
-
-
-def parse(filter_table: str) -> Table:
-    """Read a filter table; an empty text is the table that a kernel without rules has."""
-    policies = dict(EMPTY.policies)
-    rules: t.List[str] = []
-    chains: t.List[str] = []
-    for line in filter_table.splitlines():
-        if line.startswith(":"):
-            chain, standing = line[1:].split()[:2]
-            if standing == "-":
-                chains.append(chain)
-            else:
-                policies[chain] = standing
-        elif line.startswith("-A "):
-            rules.append(line)
-    return Table(policies, rules, chains)
-
-
-def filter_table(saved: str) -> str:
-    """Return the filter table out of a saved text, in the one form; an empty text where there is none."""
-    text = tables(saved).get("filter", "")
-    return parse(text).text if text else ""
-
-
-def _chain(rule: str) -> str:
-    return rule.split(" ", 2)[1]
-
-
-class Foreign(t.NamedTuple):
-    """What other programs put into the filter table."""
-
-    chains: t.List[str]
-    kept: t.List[str]
-    plain: t.List[str]
-
-
-def foreign(live: Table, ours: t.Collection[str]) -> Foreign:
-    """Tell apart what is not ours: user chains with the jumps to them, and plain rules in a built-in chain.
-
-    Docker, fail2ban and ufw work with user chains: those and the jumps to them can stay beside our rules.
-    A plain rule in INPUT, FORWARD or OUTPUT can't be kept without knowing what it is for.
-    """
-    chains = [chain for chain in live.chains if chain not in OUR_CHAINS]
-    theirs = set(chains)
-    mine = {*ours, *_CONSTANT}
-    kept, plain = [], []
-    for rule in live.rules:
-        chain = _chain(rule)
-        if chain in theirs:
-            kept.append(rule)
-        elif rule in mine or chain in OUR_CHAINS or f'--comment "{MARK}' in rule:
-            continue
-        elif parse_rule(rule).target in theirs:
-            kept.append(rule)
-        else:
-            plain.append(rule)
-    return Foreign(chains, kept, plain)
-
-
-# Rules without a comment that are in every rule set of ours, whatever its policy.
-_CONSTANT = frozenset((*input_rules(Policy(), ()), *forward_rules(Policy(), ())))
+def _covered(rule: str, standing: t.Iterable[str]) -> bool:
+    """Whether the sources of a rule get in already: then it takes nothing to let them in by it."""
+    return any(_source_of(rule).subnet_of(_source_of(other)) for other in standing)
 
 
 def open_services(live: Table, services: t.Iterable[Service]) -> t.List[Service]:
     """Return the services that the live rules let in from everywhere that was declared."""
-    present = set(live.rules)
-    return [one for one in services if all(rule in present for rule in one.rules)]
-
-
-def wanted_table(wanted: Policy, opened: t.Collection[Service], live: Table, keep: bool = True) -> Table:
-    """The whole filter table: our rules, and beside them the user chains of others with the jumps to them.
-
-    Their jumps stand first, as they do where fail2ban or docker insert them. With ``keep``, a service that is not
-    in ``opened`` keeps what was live for its port.
-    """
-    others = foreign(live, ())
-    standing = live.rules if keep else []
-    ours, chains = input_rules(wanted, opened, standing) + icmpv6_rules(), [ICMP_CHAIN]
-    forward = wanted.forward
-    if wanted.routed_prefixes:
-        ours += forward_rules(wanted, opened, standing) + forward_icmpv6_rules()
-        chains.append(FORWARD_CHAIN)
-        forward = "DROP"
-    policies = {"INPUT": "DROP", "FORWARD": forward, "OUTPUT": "ACCEPT"}
-    return Table(policies, others.kept + ours, [*others.chains, *chains])
-
-
-def given_back(before: Table, live: Table) -> Table:
-    """The filter table as it was before us, with what others have put into their own chains since then."""
-    then, now = foreign(before, ()), foreign(live, ())
-    if (sorted(then.chains), then.kept) == (sorted(now.chains), now.kept):
-        return before
-    plain = [rule for rule in before.rules if rule not in then.kept]
-    return Table(before.policies, now.kept + plain, now.chains)
-
-
-def difference(before: str, after: str) -> t.List[str]:
-    """The lines that go (-) and come (+), in the order of the two texts."""
-    old, new = before.splitlines(), after.splitlines()
-    old_set, new_set = set(old), set(new)
-    return [f"- {line}" for line in old if line not in new_set] + [f"+ {line}" for line in new if line not in old_set]
+    by_place = standing_places(live.rules)
+    return [one for one in services if all(_covered(rule, by_place.get(one.place, ())) for rule in one.rules)]

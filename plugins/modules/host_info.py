@@ -91,7 +91,7 @@ host_info:
     firewall:
       description:
         - Under C(ipv4) and C(ipv6) the C(policies), user C(chains) and number of C(rules).
-        - With O(rules) also C(saved), the rules as text.
+        - With O(rules) also C(saved), the rules as text, and C(other), those of the back end that is not in use.
         - C(tracking_refused) under C(ipv6) tells why the kernel can't follow IPv6 connections. Else it is empty.
         - C(backend) is nft or legacy. C(persistent) tells whether what loads rules at boot is installed.
       type: dict

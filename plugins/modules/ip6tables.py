@@ -16,6 +16,7 @@ description:
   - The rules are tested first, loaded in one transaction, read back, and kept in C(/etc/iptables/rules.v6), which
     C(netfilter-persistent) loads at boot.
   - User chains of other programs (Docker, fail2ban, ufw), and the jumps to them, stay as they are and are reported.
+    OUTPUT is left alone, and so is FORWARD, but for its policy, where the host is no router with O(routed_prefixes).
     IPv4 rules are never touched.
 options:
   state:
@@ -75,6 +76,7 @@ options:
     description:
       - Which of the services are let in.
       - V(keep) leaves open what is open and opens nothing, V(all) opens all, V(none) closes all.
+      - With V(keep), fewer sources of an open service count at once. More of them wait until the service is opened.
       - A list of names opens these beside the open ones.
     type: raw
     default: keep
@@ -103,8 +105,10 @@ options:
     default: []
   foreign:
     description:
-      - What to do with rules in INPUT, FORWARD or OUTPUT that this module did not write and that are no jumps to
-        somebody's user chain. V(refuse) stops with the first of them named, V(replace) drops them.
+      - What to do with rules in INPUT, and in FORWARD of a router, that this module did not write and that are no jumps
+        to somebody's user chain. V(refuse) stops with the first of them named, V(replace) drops them.
+      - A jump to a chain that decides over every packet (C(-A INPUT -j LOGDROP)) is one of them, but with V(replace) it
+        stays, behind the rules of this module.
       - V(state=absent) brings them back in both cases.
     type: str
     choices: [refuse, replace]
@@ -233,7 +237,7 @@ def opening(value):
         return value
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return value
-    raise RolloutError(f"open: {value!r} is neither 'keep', 'all' or 'none' nor a list of service names")
+    raise RolloutError(f"open: {value!r} is neither 'keep', 'all' or 'none' nor a list of names; write it as [{value}]")
 
 
 def run(module):

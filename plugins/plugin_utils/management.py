@@ -15,63 +15,56 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.guard_proof import pr
 Login = t.Dict[str, t.Any]
 """``{family, source, destination, port, reason}``; ``source`` is empty where it can't be known, and ``reason`` why."""
 
-_SOCKETS = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
-
-
-def families(prove: t.Iterable[str], host: str) -> t.List[str]:
-    """Return the families that a login is needed over: the named ones, and that of the address in use."""
-    try:
-        own = [f"ipv{ipaddress.ip_address(host.partition('%')[0]).version}"]
-    except ValueError:
-        own = []
-    return list(dict.fromkeys([*own, *prove]))
-
 
 def logins(
-    wanted: t.Iterable[str], addresses: t.Mapping[str, t.Any], host: str, port: object, ssh_config: str
+    prove: t.Collection[str], addresses: t.Mapping[str, t.Any], host: str, port: object, ssh_config: str
 ) -> t.List[Login]:
-    """Describe a login over each family.
+    """Describe the next login over IPv6, where there is to be one; at most one entry.
 
-    :param wanted: ``ipv4`` and ``ipv6``
-    :param addresses: the address to log in to by family; by default ``host``, where it is or has one of the family
+    Only IPv6: a translator may stand between here and an IPv4 host, so the host knows better from where it is reached.
+
+    :param prove: the families that a login is needed over
+    :param addresses: the address to log in to, by family; by default that of the connection
     :param host: the address or name that Ansible uses
     :param port: the port that Ansible was told, or None
     :param ssh_config: what ``ssh -G`` says of the host; empty where it could not be asked
     """
     settings = _settings(ssh_config)
+    real = settings.get("hostname") or host
+    if "ipv6" not in prove and ":" not in real:
+        return []
+    destination = proof_address("ipv6", addresses, real)
     at = _port(port) or _port(settings.get("port")) or 22
-    return [_login(family, proof_address(family, addresses, host), at, settings) for family in wanted]
-
-
-def _login(family: str, destination: str, port: int, settings: t.Mapping[str, str]) -> Login:
-    login: Login = {"family": family, "source": "", "destination": destination, "port": port, "reason": ""}
-    for setting in ("proxyjump", "proxycommand"):
-        if settings.get(setting, "none") != "none":
-            return {**login, "reason": "it goes through a jump host, whose address is not known here"}
-    bound = settings.get("bindaddress", "none")
-    if bound != "none":
-        return {**login, "source": bound}
-    source = local_source(family, destination, port)
+    found: Login = {"family": "ipv6", "source": "", "destination": destination.partition("%")[0], "port": at}
+    if any(settings.get(name, "none") != "none" for name in ("proxyjump", "proxycommand")):
+        return [{**found, "reason": "it goes through a jump host, whose address is not known here"}]
+    source = _bound(settings) or local_source(destination, at)
     if not source:
         raise RolloutError(
-            f"prove: {family}: the controller has no route to {destination}, so nobody could log in from here; give it"
-            f" {_shown(family)}, or leave {family} out (ipv6_guard_prove)"
+            f"prove: ipv6: the controller has no route to {destination}, so nobody could log in; give it IPv6,"
+            " or leave ipv6 out (ipv6_guard_prove)"
         )
-    return {**login, "source": source}
+    return [{**found, "source": source}]
 
 
-def _shown(family: str) -> str:
-    return family.replace("ip", "IP")
+def _bound(settings: t.Mapping[str, str]) -> str:
+    """The address that ssh is told to come from, if it is one of IPv6."""
+    try:
+        return str(ipaddress.IPv6Address(settings.get("bindaddress", "")))
+    except ValueError:
+        return ""
 
 
-def local_source(family: str, destination: str, port: int) -> str:
+def local_source(destination: str, port: int) -> str:
     """Return the address from which this machine would reach another; empty where no route leads there.
 
     Connecting a UDP socket sends nothing: it only looks the route up.
     """
     try:
-        with socket.socket(_SOCKETS[family], socket.SOCK_DGRAM) as probe:
-            probe.connect((destination, port))
+        # With getaddrinfo, which turns the zone of a link-local address into a number.
+        place = socket.getaddrinfo(destination, port, socket.AF_INET6, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect(place[0][4])
             return str(probe.getsockname()[0]).partition("%")[0]
     except OSError:
         return ""

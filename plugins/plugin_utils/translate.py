@@ -89,7 +89,7 @@ def outcomes_of(
                 Outcome(number, line, tuple(translate_rule.translate(rule, table.text.policies, addresses, sets)), "")
             )
         except Untranslatable as refused:
-            more = "" if name == "nat" else _consequence(rule, refused.empty)
+            more = "" if name == "nat" and not _beside_nat(rule) else _consequence(rule, refused.empty)
             found.append(Outcome(number, line, (), refused.reason + more))
     return found
 
@@ -101,10 +101,20 @@ def _nat(rule: Rule) -> str:
     for start, owner in OWNERS.items():
         if rule.chain.startswith(start) or rule.target.startswith(start):
             return f"address translation that {owner} keeps up itself; let it do so for IPv6, or leave the rule out"
+    if _beside_nat(rule):
+        return (
+            f"the table nat is not translated, but {rule.target} does more than IPv6 does without; write it into the "
+            "table mangle by hand, for new connections (-m conntrack --ctstate NEW), since nat sees no others"
+        )
     return (
         "it is part of the address translation of IPv4 (table nat), which IPv6 does without; leave the rule out, and "
         "open what it leads to in the table filter"
     )
+
+
+def _beside_nat(rule: Rule) -> bool:
+    """Whether a rule of the table nat does something else than to translate, or to leave alone: marks, logs ..."""
+    return rule.target in translate_targets.SAME and rule.target not in ("ACCEPT", "RETURN")
 
 
 def _consequence(rule: Rule, empty: bool) -> str:
@@ -118,6 +128,8 @@ def _consequence(rule: Rule, empty: bool) -> str:
         return f"; without it IPv6 lets {way} more than IPv4: what it stops goes on to the next rules"
     if rule.target in ("LOG", "NFLOG", "ULOG", "TRACE", "AUDIT"):
         return "; without it less is logged, and nothing else changes"
+    if rule.target in ("MARK", "CONNMARK"):
+        return "; without it rules that ask for its mark take other packets than in IPv4"
     if rule.target == "RETURN":
         return f"; check the chain {rule.chain}, which goes on where IPv4 returns"
     if rule.target in translate_targets.SAME or not rule.target:
@@ -129,12 +141,12 @@ def _consequence(rule: Rule, empty: bool) -> str:
 
 
 def _table(name: str, table: translate_read.Parsed, rules: t.Sequence[str], icmpv6: bool) -> t.List[str]:
-    """Return the lines of a translated table, with the ICMPv6 that it needs."""
+    """Return the lines of a translated table, with the ICMPv6 and DHCPv6 that it needs."""
     text = TableText(dict(table.text.policies), [parse_rule(rule) for rule in rules])
-    jumps, more = needed(name, text) if icmpv6 else ({}, [])
+    front, more = needed(name, text) if icmpv6 else ({}, [])
     by_chain: t.Dict[str, t.List[str]] = {chain: [] for chain in text.policies}
-    for chain, jump in jumps.items():
-        by_chain[chain].append(jump)
+    for chain, first in front.items():
+        by_chain[chain] += first
     for line in [*rules, *more]:
         by_chain.setdefault(line.split(" ", 2)[1], []).append(line)
     return [

@@ -9,6 +9,8 @@ some of its hosts are known says nothing of a network.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
 import typing as t
 
@@ -33,7 +35,6 @@ SAME_MEANING = {
     "0.0.0.0/0": "::/0",
     "127.0.0.0/8": "::1/128",
     "127.0.0.1/32": "::1/128",
-    "169.254.0.0/16": "fe80::/10",
     "224.0.0.0/4": "ff00::/8",
     "224.0.0.1/32": "ff02::1/128",
     "224.0.0.2/32": "ff02::2/128",
@@ -66,10 +67,13 @@ class Addresses:
             if not values:
                 raise RolloutError(f"{where}: the list is empty; name its IPv6 counterpart, or leave it out")
             found = outermost([_value(item, where) for item in values])
+            if ANYWHERE in found and prefix != ANYWHERE:
+                raise RolloutError(f"{where}: ::/0 is any address; name the IPv6 prefix that stands for it")
             if self.given.setdefault(prefix, found) != found:
                 raise RolloutError(f"{where} is named twice, with different counterparts; name all of them in one list")
         self._known = {ipv4_prefix(old, "address", 0): [_value(new, "address")] for old, new in SAME_MEANING.items()}
         self._known.update(self.given)
+        self._sorted = sorted(self._known)
 
     def find(self, text: str) -> t.List[Prefix]:
         """Return the counterparts of an address or prefix as a rule writes it."""
@@ -77,11 +81,6 @@ class Addresses:
         if prefix in self._known:
             return self._known[prefix]
         raise Untranslatable(*self._why_not(prefix))
-
-    def is_link_local(self, text: str) -> bool:
-        """Tell whether it is IPv4's link-local prefix, and nobody but us says what stands for it."""
-        prefix = _read(text)
-        return prefix == _LINK_LOCAL and prefix not in self.given
 
     def host(self, text: str) -> str:
         """Return the one address that stands for an address."""
@@ -101,9 +100,9 @@ class Addresses:
             raise Untranslatable(f"the range {text} runs backwards; correct the rule")
         # Both ends, as far apart as before, are the same range only where the mapping has nothing else in between.
         inside = {
-            number: found[0]
-            for (number, length), found in self._known.items()
-            if length == 32 and first <= number <= last and len(found) == 1 and found[0][1] == 128
+            number: self._known[number, length][0]
+            for number, length in self._between(first, last)
+            if length == 32 and [wide for _first, wide in self._known[number, length]] == [128]
         }
         moved = inside.get(first, ANYWHERE)[0] - first
         if {first, last} <= inside.keys() and all(new - old == moved for old, (new, _length) in inside.items()):
@@ -116,15 +115,29 @@ class Addresses:
             + "; name both ends with consecutive addresses, or each address of the range"
         )
 
+    def _between(self, first: int, last: int) -> t.Iterator[Prefix]:
+        """The known prefixes that begin between two addresses."""
+        for place in range(bisect.bisect_left(self._sorted, (first, 0)), len(self._sorted)):
+            if self._sorted[place][0] > last:
+                return
+            yield self._sorted[place]
+
     def _why_not(self, prefix: Prefix) -> t.Tuple[str, bool]:
         """Say why a prefix has no counterpart, with the way out, and whether IPv6 has nothing of its kind."""
         text = prefix4_text(prefix)
         if text == "255.255.255.255/32":
             return "255.255.255.255 is the broadcast address, and IPv6 has no broadcast; leave the rule out", True
-        around = [other for other in self.given if other[1] < prefix[1] and _inside(prefix, other)]
-        within = [other for other in self.given if other[1] > prefix[1] and _inside(other, prefix)]
+        if prefix == _LINK_LOCAL:
+            return (
+                "169.254.0.0/16 is the exception in IPv4, but every IPv6 neighbour speaks from fe80::/10 all the time "
+                "(DHCPv6, routing); add '169.254.0.0/16' to 'addresses' with 'fe80::/10' if all of them are meant"
+            ), False
+        first, length = prefix
+        around = [other for wide in range(length) if (other := (first & _mask(wide), wide)) in self.given]
+        between = self._between(first, first | (0xFFFFFFFF ^ _mask(length)))
+        within = list(itertools.islice((other for other in between if other[1] > length and other in self.given), 4))
         if around:
-            why = f"'addresses' names {prefix4_text(max(around, key=lambda other: other[1]))} around it, but not itself"
+            why = f"'addresses' names {prefix4_text(around[-1])} around it, but not itself"
         elif within:
             names = ", ".join(prefix4_text(other) for other in within[:3])
             why = f"'addresses' names only parts of it ({names}{' ...' if len(within) > 3 else ''})"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils.icmpv6 import LINK_LOCAL
+from ansible_collections.ipv6.rollout.plugins.module_utils.icmpv6 import LINK_LOCAL, MARK
 from ansible_collections.ipv6.rollout.plugins.module_utils.rule_text import Match, Option
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.translate_parts import Context, Untranslatable
 
@@ -17,7 +17,25 @@ _NONE = ("0.0.0.0", "0.0.0.0/32")
 _ALL = ("255.255.255.255", "255.255.255.255/32")
 SERVERS = "ff02::1:2/128"
 
+_CLIENT = {
+    **dict.fromkeys(("PREROUTING", "INPUT"), (f"-s {LINK_LOCAL} -p udp -m udp --sport 547 --dport 546",)),
+    **dict.fromkeys(
+        ("OUTPUT", "POSTROUTING"),
+        tuple(f"-d {end} -p udp -m udp --sport 546 --dport 547" for end in (SERVERS, LINK_LOCAL)),
+    ),
+}
+
 Ends = t.List[t.List[str]]
+
+
+def client(chain: str) -> t.List[str]:
+    """Return the rules that a DHCPv6 client needs in a built-in chain.
+
+    IPv4 rules don't have them: there a client reads and writes whole packets (packet sockets), past all rules.
+    """
+    return [
+        f'-A {chain} {rule} -m comment --comment "{MARK}DHCPv6, RFC 8415" -j ACCEPT' for rule in _CLIENT.get(chain, ())
+    ]
 
 
 def dhcp(

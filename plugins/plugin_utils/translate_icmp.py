@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.icmpv6 import HOST, ROUTER, Message
 from ansible_collections.ipv6.rollout.plugins.module_utils.rule_text import Match, Option, TableText
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.translate_dhcp import client
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.translate_parts import Context, Untranslatable, one, several
 
 ICMP = "ipv6-icmp"
@@ -140,15 +141,15 @@ _ECHO = ("128", "129")  # whether pings get an answer the IPv4 rules say
 _ENDS = ("DROP", "REJECT", "QUEUE", "NFQUEUE", "SYNPROXY", "TPROXY")
 
 
-def needed(table: str, text: TableText) -> t.Tuple[t.Dict[str, str], t.List[str]]:
-    """Return what a translated table needs so that neighbour discovery and path MTU discovery go on.
+def needed(table: str, text: TableText) -> t.Tuple[t.Dict[str, t.List[str]], t.List[str]]:
+    """Return what a translated table needs so that neighbour discovery, path MTU discovery and DHCPv6 go on.
 
     IPv4 does the work of neighbour discovery with ARP, which no rule filters. So IPv4 rules that drop what they don't
     know would cut an IPv6 host off its link.
 
-    :returns: the chains that need a rule in front, with the rule, and the rules of the user chains that they jump to
+    :returns: the chains that need rules in front, with these, and the rules of the user chains that they jump to
     """
-    jumps: t.Dict[str, str] = {}
+    front: t.Dict[str, t.List[str]] = {}
     chains: t.Dict[str, t.Tuple[Message, ...]] = {}
     for chain, policy in text.policies.items():
         if policy == "-" or not (policy != "ACCEPT" or _may_drop(chain, text, table == "filter")):
@@ -156,7 +157,7 @@ def needed(table: str, text: TableText) -> t.Tuple[t.Dict[str, str], t.List[str]
         router = chain == "FORWARD"
         name = _free(ROUTER_CHAIN if router else HOST_CHAIN, text)
         chains[name] = tuple(m for m in ROUTER if m.type in _ERRORS) if router else HOST
-        jumps[chain] = f"-A {chain} -p {ICMP} -j {name}"
+        front[chain] = [f"-A {chain} -p {ICMP} -j {name}", *client(chain)]
     rules = [
         rule
         for name, messages in chains.items()
@@ -164,7 +165,7 @@ def needed(table: str, text: TableText) -> t.Tuple[t.Dict[str, str], t.List[str]
         if message.type not in _ECHO
         for rule in message.rules(name)
     ]
-    return jumps, rules
+    return front, rules
 
 
 def _may_drop(start: str, text: TableText, any_jump: bool) -> bool:

@@ -19,6 +19,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.translate_parts impor
     Untranslatable,
     checked,
     one,
+    protocol_text,
     quoted,
     several,
     written,
@@ -29,7 +30,7 @@ Handler = t.Callable[[Option, Context], t.List[str]]
 
 # Helpers of connection tracking that IPv6 has as well.
 HELPERS = ("ftp", "tftp", "sip", "amanda", "sane", "RAS", "Q.931")
-ADDRESS_TYPES = ("UNSPEC", "UNICAST", "LOCAL", "ANYCAST", "MULTICAST", "BLACKHOLE", "UNREACHABLE")
+ADDRESS_TYPES = {"UNICAST", "LOCAL", "MULTICAST"}
 
 RECENT_SUFFIX = "-v6"
 SITE = "ffff:ffff:ffff:ffff::"
@@ -43,11 +44,6 @@ def address(option: Option, context: Context) -> t.List[str]:
     if option.negated and len(names) > 1:
         raise Untranslatable(f"'! {option.name}' takes one address, not a list; correct the rule")
     found = outermost([prefix for name in names for prefix in context.addresses.find(name)])
-    if context.rule.target in ("DROP", "REJECT") and any(context.addresses.is_link_local(name) for name in names):
-        raise Untranslatable(
-            "169.254.0.0/16 is odd in IPv4, but IPv6 hosts speak from fe80::/10 all the time (DHCPv6, routing);"
-            " name '169.254.0.0/16' in 'addresses' if these are really to be stopped"
-        )
     if ANYWHERE in found:
         if option.negated:
             raise Untranslatable(f"'! {option.name} {option.value}' matches no packet; leave the rule out", True)
@@ -91,23 +87,33 @@ def states(option: Option, context: Context) -> t.List[str]:
 
 def protocol_number(option: Option, context: Context) -> t.List[str]:
     """The protocol of a connection."""
-    kind = one(option).lower()
+    kind = protocol_text(option)
     if kind in ("icmp", "1"):
         return [written(option, "58")]
     if kind in ("igmp", "2", "ipv6", "41", "ipencap", "4", "ipv6-icmp", "58"):
         raise Untranslatable(f"the protocol '{kind}' belongs to IPv4; {BY_HAND}")
-    return [checked(option, (r"[a-z0-9.+-]+",))]
+    return [checked(Option(option.name, (kind,), option.negated), (r"[a-z0-9.+-]+",))]
 
 
 def address_types(option: Option, context: Context) -> t.List[str]:
-    """Address types. Broadcast is none in IPv6, so that in a list it goes without a loss."""
-    kinds = [kind for kind in one(option).upper().split(",") if kind != "BROADCAST"]
+    """Address types. Broadcast is none in IPv6, so that in a list it goes without a loss.
+
+    An IPv4 address is of exactly one type, and a list names all that are right. An IPv6 address must be of all types of
+    a list, and can be: the host's own addresses (LOCAL) are UNICAST as well.
+    """
+    kinds = set(one(option).upper().split(",")) - {"BROADCAST"}
     if not kinds:
         raise Untranslatable("IPv6 has no broadcast; leave the rule out, or write MULTICAST", not option.negated)
-    odd = [kind for kind in kinds if kind not in ADDRESS_TYPES]
-    if odd:
-        raise Untranslatable(f"ip6tables has no address type {odd[0]}; {BY_HAND}")
-    return [written(option, ",".join(kinds))]
+    for kind in sorted(kinds - ADDRESS_TYPES):
+        raise Untranslatable(f"the address type {kind} means something else in IPv6, or nothing; {BY_HAND}")
+    if "UNICAST" in kinds:
+        if "LOCAL" not in kinds:
+            raise Untranslatable(
+                "in IPv6 the host's own addresses are UNICAST as well; write '-m addrtype "
+                f"{option.name} UNICAST -m addrtype ! {option.name} LOCAL' by hand"
+            )
+        kinds.remove("LOCAL")
+    return several(option, sorted(kinds))
 
 
 def packet_type(option: Option, context: Context) -> t.List[str]:

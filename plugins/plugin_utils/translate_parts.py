@@ -80,6 +80,18 @@ def checked(option: Option, patterns: Patterns) -> str:
     return written(option, *values)
 
 
+def protocol_text(option: Option) -> str:
+    """Return a protocol in small letters, a number without zeros: as in C, ``010`` is 8 and ``0x10`` is 16."""
+    name = one(option).lower()
+    if not name[:1].isdigit():
+        return name
+    if re.fullmatch(r"0x[0-9a-f]{1,4}|0[0-7]{0,4}|[1-9]\d{0,4}", name, re.ASCII):
+        number = int(name, 16 if "x" in name else 8 if name.startswith("0") else 10)
+        if number <= 255:
+            return str(number)
+    raise Untranslatable(f"'{name}' is no protocol; write its name, or a number from 0 to 255")
+
+
 def written(option: Option, *values: str, name: str = "") -> str:
     """Return an option with other values, and with another name where one is given."""
     return str(Option(name or option.name, values, option.negated))

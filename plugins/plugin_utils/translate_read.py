@@ -20,6 +20,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.rule_text import (
 
 CHAIN = re.compile(r"[^\s\"'!:-][^\s\"']{0,27}")
 SET = re.compile(r"[^\s\"'!-][^\s\"']{0,30}")
+INCOMPATIBLE = re.compile(r"^\s*# Table [`']?([\w-]{1,32})'? is incompatible", re.M)
 COUNTERS = ("-c", "--set-counters")
 
 
@@ -34,6 +35,12 @@ def read(text: object) -> t.Dict[str, Parsed]:
     """Read the tables of a rule set. A chain that rules stand in, or that is built in, need not be declared."""
     if not isinstance(text, str):
         raise RolloutError(f"rules: {shown(text)} is no text; give what iptables-save printed")
+    lost = INCOMPATIBLE.search(text)
+    if lost:
+        raise RolloutError(
+            f"rules: the table {lost.group(1)} holds rules that only nft can show, and iptables-save leaves all of it "
+            "out; translate by hand what 'nft list ruleset' prints, or move these rules into a table of another name"
+        )
     tables: t.Dict[str, Parsed] = {}
     for number, (name, line) in enumerate(table_lines(str(text))):
         table = tables.setdefault(name, Parsed(TableText({}, []), []))

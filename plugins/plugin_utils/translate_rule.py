@@ -18,10 +18,9 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.translate_parts impor
     Context,
     Untranslatable,
     checked,
-    one,
+    protocol_text,
     written,
 )
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.translate_read import COUNTERS
 
 MOST_RULES = 256  # of one rule; more is a set's work
 
@@ -133,11 +132,9 @@ def sorted_options(rule: Rule) -> t.Tuple[t.Dict[str, Option], t.List[Match], t.
                 if option.name in packet:
                     raise Untranslatable(f"{option.name} is given twice; correct the rule")
                 packet[option.name] = option
-            elif option.name not in COUNTERS:
+            else:
                 _place(option, slots, here, own).append(option)
     for option in rule.target_options:
-        if option.name in COUNTERS:
-            continue
         if translate_targets.knows(rule.target, option.name) or not _known(option, slots, own):
             target_options.append(option)
         else:
@@ -170,14 +167,15 @@ def protocol_name(option: t.Optional[Option]) -> str:
     """Return the protocol of a rule by its name; an empty text where it is of any, or of any other."""
     if option is None or option.negated:
         return ""
-    name = one(option).lower()
+    name = protocol_text(option)
     return NUMBERS.get(name, name)
 
 
 def _protocol(option: t.Optional[Option], context: Context) -> str:
     if option is None:
         return ""
-    name = NUMBERS.get(one(option).lower(), one(option).lower())
+    name = protocol_text(option)
+    name = NUMBERS.get(name, name)
     if name in PROTOCOLS:
         raise Untranslatable(f"protocol {name}: {PROTOCOLS[name]}", name in ("igmp", "ipv6") and not option.negated)
     if name == "all":

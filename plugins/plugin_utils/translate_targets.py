@@ -123,9 +123,13 @@ REJECT_TYPES = {
 }
 
 _OWN = "IPv6 hosts have addresses of their own and need no translation"
+_BEHIND = (
+    f"{_OWN}; give the hosts behind this one IPv6 addresses and a route, and leave the rule out; unless the chain "
+    "FORWARD refuses it, they are reached from outside"
+)
 NAT = {
-    "MASQUERADE": f"{_OWN}; give the hosts behind this one IPv6 addresses and a route, and leave the rule out",
-    "SNAT": f"{_OWN}; give the hosts behind this one IPv6 addresses and a route, and leave the rule out",
+    "MASQUERADE": _BEHIND,
+    "SNAT": _BEHIND,
     "DNAT": "in IPv6 the host behind has an address of its own; publish that address, and open the port to it in the "
     "chain FORWARD of the table filter",
     "REDIRECT": "IPv6 needs no translation for this; let the daemon listen on the port itself, and open it in the "

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import lockout, rules
+from ansible_collections.ipv6.rollout.plugins.module_utils import filter_table, lockout, rule_set, rules
 from ansible_collections.ipv6.rollout.plugins.module_utils.lockout import Login
 
 ADMIN = Login("ipv6", "2001:db8:aa::5", "2001:db8:1::80", 22)
@@ -19,7 +19,7 @@ ADMIN = Login("ipv6", "2001:db8:aa::5", "2001:db8:1::80", 22)
 
 def table(*management, port=22):
     """Return the rules of a policy that lets these sources in."""
-    return rules.wanted_table(rules.policy([], management, port, []), (), rules.EMPTY).text
+    return rule_set.wanted_table(rules.policy([], management, port, []), (), filter_table.EMPTY).text
 
 
 def judged(text, login=ADMIN):
@@ -50,11 +50,11 @@ def test_a_login_that_would_be_refused_is_told_with_the_rule(text, rule):
 
 
 def test_a_foreign_chain_in_front_is_looked_into():
-    live = rules.parse(
+    live = filter_table.parse(
         ":INPUT ACCEPT [0:0]\n:f2b - [0:0]\n-A INPUT -p tcp -j f2b\n-A f2b -s 2001:db8:aa::5/128 -j DROP\n"
     )
     wanted = rules.policy([], ["2001:db8:aa::/48"], 22, [])
-    found = judged(rules.wanted_table(wanted, (), live).text)
+    found = judged(rule_set.wanted_table(wanted, (), live).text)
     assert "-A f2b -s 2001:db8:aa::5/128 -j DROP" in found.refused[0]
 
 
@@ -106,3 +106,18 @@ def test_the_connection_is_found_though_sudo_took_it_out(tmp_path):
         timeout=30,
     )
     assert done.stdout.strip() == SEEN
+
+
+def test_an_answer_that_can_t_leave_is_a_lock_out_too():
+    text = table("2001:db8:aa::/48").replace(":OUTPUT ACCEPT", ":OUTPUT DROP")
+    found = judged(text)
+    assert found.refused == [
+        "IPv6: ssh from 2001:db8:aa::5 to 2001:db8:1::80 port 22, the answer: the policy of OUTPUT"
+    ]
+
+
+def test_what_the_ipv4_rules_refuse_is_only_told():
+    login = Login("ipv4", "192.0.2.7", "192.0.2.80", 22)
+    found = lockout.judge([login], {"ipv4": "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"})
+    assert found.refused == []
+    assert found.unsure == ["IPv4: ssh from 192.0.2.7 to 192.0.2.80 port 22: the policy of INPUT"]

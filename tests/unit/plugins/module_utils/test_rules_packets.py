@@ -14,7 +14,7 @@ import uuid
 
 import pytest
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import rules
+from ansible_collections.ipv6.rollout.plugins.module_utils import filter_table, rule_set, rules
 
 OUTSIDE, ROUTER, INSIDE = "2001:db8:f::2", "2001:db8:1::1", "2001:db8:1::2"
 FORGED = "2001:db8:1::66"
@@ -79,6 +79,10 @@ class Network:
             self.run(place, "ip", "link", "set", "lo", "up")
         self.run("inside", "ip", "-6", "route", "add", "default", "via", ROUTER, "dev", "router")
         self.run("outside", "ip", "-6", "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::1", "dev", "router")
+        # Neighbours are found before many packets are sent at once: a queue for an unknown one is short.
+        for start, source in (("outside", OUTSIDE), ("router", ROUTER)):
+            answers = (connects(self, start, source, INSIDE, 9) for _try in range(10))
+            assert "refused" in answers
 
     def run(self, place, *argv, **more):
         """Run a program at one of the three places."""
@@ -95,10 +99,10 @@ class Network:
 
     def load(self, place, policy, opened=()):
         """Load the rules of a policy."""
-        table = rules.wanted_table(policy, opened, rules.EMPTY).text
+        table = rule_set.wanted_table(policy, opened, filter_table.EMPTY).text
         self.run(place, "ip6tables-restore", input=table)
         saved = self.run(place, "ip6tables-save", "-t", "filter")
-        assert rules.filter_table(saved) == table  # the kernel prints what we wrote
+        assert filter_table.normal(saved) == table  # the kernel prints what we wrote
 
     def icmp(self, start, to, sendings):
         """Send ICMPv6 packets; return what arrived, as pairs of type and identifier."""

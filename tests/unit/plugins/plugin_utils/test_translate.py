@@ -10,7 +10,6 @@ import typing as t
 import pytest
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.module_utils.icmpv6 import HOST
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.translate import ip6tables_rules
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.translate_icmp import NAMES, TYPES
 
@@ -67,7 +66,10 @@ def test_counters_are_left_out_of_both() -> None:
 
 
 def test_the_report_is_in_the_order_of_the_input() -> None:
-    text = "-A INPUT -f\n*nat\n-A OUTPUT -j A\nCOMMIT\n-A INPUT -p igmp\n*nat\n-A OUTPUT -j B\nCOMMIT\n"
+    text = (
+        "*mangle\n-A INPUT -f\nCOMMIT\n*nat\n-A OUTPUT -j A\nCOMMIT\n*filter\n-A INPUT -p igmp\nCOMMIT\n"
+        "*raw\n-A OUTPUT -j B\nCOMMIT\n"
+    )
     assert [entry["rule"] for entry in ip6tables_rules(text)["untranslated"]] == [
         "-A INPUT -f",
         "-A OUTPUT -j A",
@@ -94,6 +96,10 @@ def test_the_report_is_in_the_order_of_the_input() -> None:
         (":INPUT REJECT [0:0]", "the policy of INPUT in the table filter is ACCEPT or DROP"),
         (":own ACCEPT [0:0]", "the policy of own in the table filter is -"),
         ("-P PREROUTING ACCEPT", "the policy of PREROUTING in the table filter is -"),
+        ("# Table `filter' is incompatible, use 'nft' tool.\n", "the table filter holds rules that only nft can show"),
+        ("*nat\nCOMMIT\n# Table `mangle' is incompatible, use 'nft' tool.", "the table mangle holds rules"),
+        ("*filter\n-A INPUT -j ACCEPT\nCOMMIT\n*filter\n-A INPUT -j DROP\nCOMMIT\n", "there twice"),
+        ("*filter\n-A INPUT -j ACCEPT\n", "cut off"),
     ],
 )
 def test_what_is_no_rule_set_is_an_error(text: object, message: str) -> None:
@@ -147,6 +153,26 @@ def test_the_arguments_are_checked() -> None:
         ("-s 0.0.0.0/32 -d 255.255.255.255/32 -p udp --sport 68 --dport 67",
          ["-s fe80::/10 -d ff02::1:2/128 -p udp -m udp --sport 546 --dport 547"]),
         ("-m ttl --ttl 3", ["-m hl --hl-eq 3"]),
+        # several types in one option must all be true in IPv6, so each has a rule of its own
+        ("-m addrtype --dst-type LOCAL,MULTICAST -j DROP",
+         ["-m addrtype --dst-type LOCAL -j DROP", "-m addrtype --dst-type MULTICAST -j DROP"]),
+        ("-m addrtype --dst-type MULTICAST,BROADCAST,LOCAL,local -j DROP",
+         ["-m addrtype --dst-type LOCAL -j DROP", "-m addrtype --dst-type MULTICAST -j DROP"]),
+        ("-m addrtype --src-type LOCAL --dst-type LOCAL,MULTICAST",
+         ["-m addrtype --src-type LOCAL --dst-type LOCAL", "-m addrtype --src-type LOCAL --dst-type MULTICAST"]),
+        ("-m addrtype ! --dst-type BROADCAST,MULTICAST", ["-m addrtype ! --dst-type MULTICAST"]),
+        # in IPv6 the host's own addresses are unicast as well
+        ("-m addrtype --src-type UNICAST,LOCAL -j DROP", ["-m addrtype --src-type UNICAST -j DROP"]),
+        ("-m addrtype ! --src-type UNICAST,LOCAL -j DROP", ["-m addrtype ! --src-type UNICAST -j DROP"]),
+        ("-m addrtype --src-type UNICAST,LOCAL,MULTICAST",
+         ["-m addrtype --src-type MULTICAST", "-m addrtype --src-type UNICAST"]),
+        # numbers of protocols, as iptables reads them
+        ("-p 01 -m icmp --icmp-type 8", ["-p ipv6-icmp -m icmp6 --icmpv6-type 128"]),
+        ("-p 0x6 --dport 22", ["-p tcp -m tcp --dport 22"]),
+        ("-p 010", ["-p 8"]),
+        ("-p 00 -j DROP", ["-j DROP"]),
+        ("-p 255", ["-p 255"]),
+        ("-m conntrack --ctproto 01", ["-m conntrack --ctproto 58"]),
     ],
 )  # fmt: skip
 def test_what_rules_become(rule: str, rules: list[str]) -> None:
@@ -198,6 +224,11 @@ def test_every_name_of_a_type_is_known() -> None:
         ("-m policy --dir in --pol ipsec --strict --tunnel-src 203.0.113.1", "'addresses' does not name it"),
         ("-j TEE --gateway 10.0.0.0/8", "must be one address here"),
         # protocols
+        ("-p 300 -j ACCEPT", "'300' is no protocol"),
+        ("-p 256", "'256' is no protocol"),
+        ("-p 058", "'058' is no protocol"),
+        ("-p 0x3a", "ICMPv6 does not come over IPv4"),
+        ("-m conntrack --ctproto 300", "'300' is no protocol"),
         ("-p igmp -j ACCEPT", "managed by ICMPv6 (MLD)"),
         ("! -p igmp", "managed by ICMPv6 (MLD)"),
         ("-p 41", "the tunnel that brings IPv6 over IPv4"),
@@ -234,7 +265,12 @@ def test_every_name_of_a_type_is_known() -> None:
         ("-m set --match-set v4 src", "make a set with 'family inet6'"),
         ("-j SET --add-set v4 src", "make a set with 'family inet6'"),
         ("-m addrtype --dst-type BROADCAST", "IPv6 has no broadcast"),
-        ("-m addrtype --dst-type PROHIBIT", "no address type PROHIBIT"),
+        ("-m addrtype --dst-type UNICAST -j ACCEPT", "the host's own addresses are UNICAST as well"),
+        ("-m addrtype ! --dst-type UNICAST,MULTICAST", "the host's own addresses are UNICAST as well"),
+        ("-m addrtype ! --dst-type LOCAL,MULTICAST", "no single rule says 'none of them'"),
+        ("-m addrtype --dst-type LOCAL,MULTICAST -m limit --limit 1/sec", "counts for each of them anew"),
+        *((f"-m addrtype --dst-type {kind}", f"the address type {kind} means something else in IPv6")
+          for kind in ("PROHIBIT", "BLACKHOLE", "UNREACHABLE", "UNSPEC", "ANYCAST", "ODD")),
         ("-m pkttype --pkt-type broadcast", "IPv6 has no broadcast"),
         ("-m string --string x --algo bm --from 40", "counts from the IPv4 header"),
         ("-m helper --helper pptp", "not known to work for IPv6"),
@@ -274,7 +310,7 @@ def test_what_is_refused_and_why(rule: str, reason: str) -> None:
         ("-s 203.0.113.9 -j RETURN", "check the chain INPUT, which goes on where IPv4 returns"),
         ("-s 203.0.113.9 -j user", "check the chain user, which these packets don't reach without it"),
         ("-s 203.0.113.9 -j LOG", "without it less is logged, and nothing else changes"),
-        ("-s 203.0.113.9 -j MARK --set-mark 1", "with its counterpart"),
+        ("-s 203.0.113.9 -j MARK --set-mark 1", "rules that ask for its mark take other packets than in IPv4"),
         ("! -p igmp -j ACCEPT", "goes on to the next rules"),
         ("-p igmp -j ACCEPT", "(no IPv6 packet is meant, so nothing is missing)"),
         ("-p icmp --icmp-type 13 -j DROP", "(no IPv6 packet is meant, so nothing is missing)"),
@@ -306,6 +342,14 @@ def test_a_rule_that_becomes_too_many_is_refused() -> None:
         ("nat", "-A PREROUTING -p tcp -j DNAT --to-destination 10.0.0.1", "open the port to it in the chain FORWARD"),
         ("nat", "-A POSTROUTING -j SNAT --to-source 192.0.2.1", "have addresses of their own"),
         ("nat", "-A POSTROUTING -j MASQUERADE", "have addresses of their own"),
+        ("nat", "-A POSTROUTING -j MASQUERADE", "unless the chain FORWARD refuses it, they are reached from outside"),
+        ("nat", "-A POSTROUTING -j SNAT --to-source 192.0.2.1", "they are reached from outside"),
+        ("nat", "-A PREROUTING -j MARK --set-xmark 0x1/0xffffffff", "write it into the table mangle by hand"),
+        ("nat", "-A PREROUTING -j MARK --set-xmark 0x1/0xffffffff", "rules that ask for its mark take other packets"),
+        ("nat", "-A PREROUTING -j CONNMARK --set-xmark 0x1", "rules that ask for its mark take other packets"),
+        ("nat", "-A PREROUTING -j LOG", "without it less is logged"),
+        ("nat", "-A PREROUTING -j SET --add-set a src", "write it into the table mangle by hand"),
+        ("nat", "-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000", "kube-proxy keeps up itself"),
         ("nat", "-A PREROUTING -j NETMAP --to 10.0.0.0/8", "number the network from the prefix of the plan"),
         ("nat", "-A PREROUTING -j DOCKER", "docker keeps up itself"),
         ("nat", "-A POSTROUTING -j RETURN", "part of the address translation of IPv4 (table nat)"),
@@ -320,56 +364,10 @@ def test_what_stands_in_no_table_of_ipv6(table: str, rule: str, reason: str) -> 
     assert "*nat" not in result["rules"] and "-A" not in result["rules"]
 
 
-# ------------------------------------------------------------------------------------------------- what is needed
-
-
-def chain(text: str, name: str, **given: t.Any) -> list[str]:
-    return [line for line in ip6tables_rules(text, **given)["rules"].splitlines() if line.startswith(f"-A {name} ")]
-
-
-@pytest.mark.parametrize(
-    ("text", "added"),
-    [
-        (":INPUT DROP [0:0]", True),
-        (":INPUT ACCEPT [0:0]", False),
-        ("-A INPUT -p tcp -j ACCEPT", False),
-        ("-A INPUT -p tcp -j DROP", True),
-        ("-A INPUT -p tcp -j REJECT", True),
-        ("-A INPUT -j own\n:own - [0:0]", True),
-        ("-A INPUT -g own\n:own - [0:0]", True),
-        ("-A INPUT -s 203.0.113.9 -j DROP", False),  # which is not in the result
-        ("*mangle\n-A INPUT -j own\n:own - [0:0]\nCOMMIT", False),
-        ("*mangle\n-A INPUT -j own\n-A own -j own2\n-A own2 -p icmp -j DROP\nCOMMIT", True),
-        ("*mangle\n-A INPUT -p icmp -j DROP\nCOMMIT", True),
-        ("*raw\n-A PREROUTING -p icmp -j DROP\nCOMMIT", True),
-    ],
-)
-def test_where_icmpv6_is_added(text: str, added: bool) -> None:
-    rules = ip6tables_rules(text)["rules"]
-    assert ("NEEDED-ICMPV6" in rules) is added
-    assert "NEEDED-ICMPV6" not in ip6tables_rules(text, icmpv6=False)["rules"]
-
-
-def test_the_needed_messages() -> None:
-    needed = chain(":INPUT DROP [0:0]", "NEEDED-ICMPV6")
-    types = {line.split("--icmpv6-type ")[1].split()[0] for line in needed}
-    assert types == {message.type for message in HOST} - {"128", "129"}
-    assert all('-m comment --comment "ipv6.rollout: ' in line and "RFC 4890 4.4." in line for line in needed)
-    for kind in ("133", "134", "135", "136", "141", "142", "148", "149"):
-        assert all("-m hl --hl-eq 255" in line for line in needed if f"--icmpv6-type {kind} " in line)
-    assert [line.split()[3] for line in needed if "--icmpv6-type 134 " in line] == ["fe80::/10"]
-    forward = chain(":FORWARD DROP [0:0]", "NEEDED-ICMPV6-FWD")
-    assert {line.split("--icmpv6-type ")[1].split()[0] for line in forward} == {"1", "2", "3", "4"}
-
-
-def test_a_name_that_is_taken_is_left_alone() -> None:
-    text = ":INPUT DROP [0:0]\n:NEEDED-ICMPV6 - [0:0]\n-A NEEDED-ICMPV6 -j DROP\n-A INPUT -j NEEDED-ICMPV6\n"
-    assert chain(text, "INPUT") == ["-A INPUT -p ipv6-icmp -j NEEDED-ICMPV6-2", "-A INPUT -j NEEDED-ICMPV6"]
-    assert chain(text, "NEEDED-ICMPV6") == ["-A NEEDED-ICMPV6 -j DROP"]
-
-
-@pytest.mark.parametrize("target", ["DROP", "REJECT"])
-def test_link_local_sources_are_stopped_only_if_somebody_says_so(target: str) -> None:
-    assert "IPv6 hosts speak from fe80::/10 all the time" in why(f"-s 169.254.0.0/16 -j {target}")
-    assert one(f"-s 169.254.0.0/16 -j {target}", addresses={"169.254.0.0/16": "fe80::/10"})
-    assert one("-s 169.254.0.0/16 -j ACCEPT") == ["-s fe80::/10 -j ACCEPT"]
+@pytest.mark.parametrize("end", ["-s", "-d"])
+@pytest.mark.parametrize("target", ["DROP", "ACCEPT", "user"])
+def test_link_local_is_not_known_by_itself(end: str, target: str) -> None:
+    """169.254.0.0/16 is the exception in IPv4; in IPv6 every neighbour speaks from fe80::/10."""
+    rule = f"{end} 169.254.0.0/16 -j {target}"
+    assert "every IPv6 neighbour speaks from fe80::/10" in why(rule)
+    assert one(rule, addresses={"169.254.0.0/16": "fe80::/10"}) == [f"{end} fe80::/10 -j {target}"]

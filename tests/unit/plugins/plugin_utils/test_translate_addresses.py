@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,6 @@ def found(given: object, text: str) -> list[str]:
         ("0.0.0.0/0", "::/0"),
         ("127.0.0.0/8", "::1/128"),
         ("127.0.0.1", "::1/128"),
-        ("169.254.0.0/16", "fe80::/10"),
         ("224.0.0.0/4", "ff00::/8"),
         ("224.0.0.1", "ff02::1/128"),
         ("224.0.0.2", "ff02::2/128"),
@@ -40,6 +41,43 @@ def found(given: object, text: str) -> list[str]:
 )
 def test_what_means_the_same_is_known_without_a_mapping(old: str, new: str) -> None:
     assert found({}, old) == [new]
+
+
+def test_link_local_needs_the_user() -> None:
+    assert found({"169.254.0.0/16": "fe80::/10"}, "169.254.0.0/16") == ["fe80::/10"]
+    for text, message in (("169.254.0.0/16", "every IPv6 neighbour"), ("169.254.7.7", "does not name it")):
+        with pytest.raises(Untranslatable, match=message):
+            found({}, text)
+
+
+def test_any_address_stands_for_any_address() -> None:
+    assert found({"0.0.0.0/0": "::/0"}, "0.0.0.0/0") == ["::/0"]
+
+
+def test_the_reason_names_the_nearest_entries() -> None:
+    mapping = {f"10.{n}.0.0/16": f"2001:db8:{n}::/48" for n in range(9)}
+    mapping.update({"10.0.0.0/8": "2001:db8::/36", "0.0.0.0/0": "::/0"})
+    for text, message in (
+        ("10.3.0.1", "10.3.0.0/16 around it"),
+        ("10.99.0.0/16", "10.0.0.0/8 around it"),
+        ("192.0.2.1", "0.0.0.0/0 around it"),
+    ):
+        with pytest.raises(Untranslatable, match=message):
+            found(mapping, text)
+    del mapping["10.0.0.0/8"], mapping["0.0.0.0/0"]
+    with pytest.raises(Untranslatable, match=r"parts of it \(10\.0\.0\.0/16, 10\.1\.0\.0/16, 10\.2\.0\.0/16 \.\.\.\)"):
+        found(mapping, "10.0.0.0/8")
+
+
+def test_many_entries_that_no_rule_names_cost_little() -> None:
+    known = Addresses({f"10.{n >> 8}.{n & 255}.0/24": f"2001:db8:{n:x}::/48" for n in range(5000)})
+    start = time.process_time()
+    for n in range(2000):
+        with pytest.raises(Untranslatable):
+            known.find(f"198.18.{n >> 8}.{n & 255}")
+        with pytest.raises(Untranslatable):
+            known.span(f"198.18.{n >> 8}.{n & 255}-198.19.0.0")
+    assert time.process_time() - start < 1  # it was more when each look-up went through all of them
 
 
 def test_the_mapping_of_the_user_wins() -> None:
@@ -78,6 +116,8 @@ def test_prefixes_in_prefixes_are_left_out() -> None:
         ({"192.0.2.1": [["2001:db8::1"]]}, "is a list, not text"),
         ({"192.0.2.1": {"a": 1}}, "is a dictionary, not text"),
         ({"192.0.2.1": "2001:db8::1/64"}, "has host bits set; the prefix is 2001:db8::/64"),
+        ({"10.0.0.0/8": "::/0"}, "addresses: 10.0.0.0/8: ::/0 is any address"),
+        ({"10.0.0.0/8": ["2001:db8::/32", "0::/0"]}, "addresses: 10.0.0.0/8: ::/0 is any address"),
         ({"192.0.2.1": "fe80::1%eth0"}, "carries a zone id"),
         ({"192.0.2.1": "2001:db8::1", "192.0.2.1/32": "2001:db8::2"}, "is named twice"),
     ],
