@@ -21,6 +21,9 @@ options:
   _input:
     description:
       - A dictionary with the output of C(iptables-save) as C(ipv4), and that of C(ip6tables-save) as C(ipv6).
+      - Where both back ends hold rules, nft and legacy, each family may be a list of both outputs. Packets must get
+        through both. Rules of a back end that is not given are not seen.
+      - A text that is cut off before a C(COMMIT), or that has a table twice, is refused.
     type: dict
     required: true
   addresses:
@@ -36,9 +39,10 @@ options:
     default: []
   interface:
     description:
-      - The interface that packets come in by.
-      - Without it they come in by any but the loopback interface, and rules for one interface are undecided.
-    type: str
+      - The interface that packets come in by. A dictionary with C(ipv4) and C(ipv6) names one for each family.
+      - Where it is empty or left out they come in by any but the loopback interface, and rules for one interface are
+        undecided.
+    type: raw
   destinations:
     description:
       - The host's own address, as C(ipv4) and C(ipv6). Without it, rules for one of its addresses are undecided.
@@ -126,7 +130,9 @@ _value:
           type: str
           sample: "tcp 3306: everyone over IPv6, nobody over IPv4"
     differences:
-      description: The messages of the entries that differ, or that are not known to be the same.
+      description:
+        - The messages of the entries that differ, or that are not known to be the same.
+        - In front of them, the tables that C(iptables-save) could not print. Then all entries are V(unknown).
       type: list
       elements: str
     policies:

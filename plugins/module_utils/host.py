@@ -163,23 +163,11 @@ def firewall(with_rules: bool = False) -> Data:
         }
         if with_rules:
             found[family]["saved"] = done.out
-            found[family]["other"] = other_back_end(program)
+            found[family]["other"] = ip6tables.other_back_end(program)
     found["ipv6"]["tracking_refused"] = ip6tables.tracking_refused()
     found["persistent"] = ip6tables.missing_package() is None
     found["backend"] = os.path.basename(os.path.realpath("/etc/alternatives/ip6tables")).replace("xtables-", "")
     return found
-
-
-def other_back_end(program: str) -> str:
-    """Return the rules of the back end that the program does not write to; an empty text where it holds none."""
-    writes_to_nft = "nf_tables" in commands.run([program, "--version"]).out
-    names = "/proc/net/ip_tables_names" if program == "iptables" else "/proc/net/ip6_tables_names"
-    # Reading the legacy tables would load their kernel module, so ask the kernel first.
-    if writes_to_nft and not (files.read(names) or b"").strip():
-        return ""
-    other = f"{program}-{'legacy' if writes_to_nft else 'nft'}-save"
-    saved = commands.run([other]).out if commands.found(other) else ""
-    return saved if ip6tables.filters(saved) else ""
 
 
 def managers() -> t.List[str]:

@@ -168,11 +168,10 @@ def warnings(writes_to: str) -> t.List[str]:
             "nftables.service is enabled: /etc/nftables.conf begins with 'flush ruleset' and wipes these rules at boot;"
             " disable one of nftables.service and netfilter-persistent.service"
         )
-    if writes_to == "nf_tables" and _legacy_rules():
-        found.append("rules of the legacy back end are loaded too: both sets filter (see ip6tables-legacy-save)")
+    if other_back_end("ip6tables"):
+        name = "legacy" if writes_to == "nf_tables" else "nft"
+        found.append(f"rules of the {name} back end are loaded too: both sets filter (see ip6tables-{name}-save)")
     tables = hooked_tables(commands.run(["nft", "list", "chains"]).out) if commands.found("nft") else []
-    if writes_to == "legacy" and "ip6 filter" in tables:
-        found.append("rules of the nf_tables back end are loaded too: both sets filter (see ip6tables-nft-save)")
     native = [name for name in tables if not _IPTABLES_TABLE.fullmatch(name)]
     if native:
         found.append(
@@ -197,11 +196,16 @@ def hooked_tables(chains: str) -> t.List[str]:
     return list(found)
 
 
-def _legacy_rules() -> bool:
+def other_back_end(program: str) -> str:
+    """Return the rules of the back end that the program does not write to; an empty text where it holds none."""
+    writes_to_nft = "nf_tables" in commands.run([program, "--version"]).out
+    names = "/proc/net/ip_tables_names" if program == "iptables" else "/proc/net/ip6_tables_names"
     # Reading the legacy tables would load their kernel module, so ask the kernel first.
-    if not (files.read("/proc/net/ip6_tables_names") or b"").strip() or not commands.found("ip6tables-legacy-save"):
-        return False
-    return filters(commands.run(["ip6tables-legacy-save"]).out)
+    if writes_to_nft and not (files.read(names) or b"").strip():
+        return ""
+    other = f"{program}-{'legacy' if writes_to_nft else 'nft'}-save"
+    saved = commands.run([other]).out if commands.found(other) else ""
+    return saved if filters(saved) else ""
 
 
 def filters(saved: str) -> bool:
@@ -304,7 +308,11 @@ def locked_out(logins: t.Optional[t.Sequence[lockout.Login]], after: str) -> t.L
         return []
     ipv6 = {**filter_table.tables(commands.check(["ip6tables-save"])), "filter": after}
     ipv4 = commands.check(["iptables-save"]) if commands.found("iptables-save") else ""
-    found = lockout.judge(wanted, {"ipv4": ipv4, "ipv6": "".join(ipv6.values())})
+    rules_of = {
+        "ipv4": [ipv4, other_back_end("iptables") if ipv4 else ""],
+        "ipv6": ["".join(ipv6.values()), other_back_end("ip6tables")],
+    }
+    found = lockout.judge(wanted, rules_of)
     if found.refused:
         raise RolloutError(
             f"lockout: nobody could log in any more: {'; '.join(found.refused)}. Add the source to management_sources"

@@ -32,12 +32,15 @@ class Judgement(t.NamedTuple):
     unsure: t.List[str]
 
 
-def judge(logins: t.Iterable[Login], rules: t.Mapping[str, str]) -> Judgement:
+def judge(logins: t.Iterable[Login], rules: t.Mapping[str, t.Union[str, t.List[str]]]) -> Judgement:
     """Judge each login by the rules of its family, as text in the form of ``iptables-save``: the way in and the answer.
+
+    Where both back ends hold rules, the texts of both: a login must get through both.
 
     The IPv4 rules are not ours, so what they refuse is only told.
     """
-    refused, unsure = [], []
+    refused: t.List[str] = []
+    unsure: t.List[str] = []
     for login in logins:
         if not login.source:
             unsure.append(f"{login.family.replace('ip', 'IP')}: {login.reason or 'nobody knows the source'}")

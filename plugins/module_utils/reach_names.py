@@ -7,6 +7,7 @@ from __future__ import annotations
 
 ECHO = {"ipv4": 256 * 8, "ipv6": 256 * 128}
 """The echo request, as ``256 * type + code``."""
+ECHO_REPLY = {"ipv4": 0, "ipv6": 256 * 129}
 ICMP = {"ipv4": 1, "ipv6": 58}
 
 PROTOCOLS = {

@@ -33,6 +33,7 @@ LONG_NAMES = {
     "--in-interface": "-i",
     "--out-interface": "-o",
     "--fragment": "-f",
+    "--set-counters": "-c",
     "--match": "-m",
     "--jump": "-j",
     "--goto": "-g",
@@ -174,7 +175,7 @@ def parse_rule(line: str) -> Rule:
                 matches.append((values[0], []))
             else:
                 target, goto = values[0], name == "-g"
-        else:
+        elif name != "-c":  # counters: iptables -S -v prints them
             option = Option(name, tuple(values), negated)
             if name in BASIC:
                 matches[0][1].append(option)
@@ -193,17 +194,43 @@ def parse_rule(line: str) -> Rule:
 
 
 def table_lines(text: str) -> t.Iterator[t.Tuple[str, str]]:
-    """Each line that says something, without its counters, with its table; an empty line where a table begins."""
-    name = "filter"
+    """Each line that says something, without its counters, with its table; an empty line where a table begins.
+
+    Lines outside of any table are what ``iptables -S`` prints of ``filter``.
+    """
+    seen: t.Set[str] = set()
+    section, bare = "", False
     for line in text.split("\n"):
         line = _COUNTERS.sub("", line.strip())
-        if line.startswith("*"):
-            name = line[1:].strip()
-            yield name, ""
-        elif line == "COMMIT":
-            name = "filter"
+        if line == "COMMIT":
+            section = ""
+        elif line.startswith("*"):
+            _complete(section)
+            section = line[1:].strip()
+            _first(section, seen, bare)
+            seen.add(section)
+            yield section, ""
         elif line and not line.startswith("#"):
-            yield name, line
+            if not section:
+                _first("filter", seen, False)
+                bare = True
+            yield section or "filter", line
+    _complete(section)
+
+
+def _complete(section: str) -> None:
+    if section:
+        raise RolloutError(
+            f"rules: the table {section} has no COMMIT, so the text is cut off; give all that iptables-save prints"
+        )
+
+
+def _first(name: str, seen: t.Set[str], bare: bool) -> None:
+    if name in seen or (bare and name == "filter"):
+        raise RolloutError(
+            f"rules: the table {name} is there twice: both parts filter, and they do not add up to one "
+            "(iptables-nft and iptables-legacy have a table each); give one of them at a time"
+        )
 
 
 def chain_policy(line: str) -> t.Optional[t.Tuple[str, str]]:

@@ -8,22 +8,22 @@ from __future__ import annotations
 import collections.abc
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import intervals, reach_match
+from ansible_collections.ipv6.rollout.plugins.module_utils import intervals
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.intervals import Set
-from ansible_collections.ipv6.rollout.plugins.module_utils.reach import (
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach import Packet, hosts, view_of
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_names import ECHO, ICMP, PROTOCOLS, WITH_PORTS
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_view import PORTS, address_range, protocol_number
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import (
     FAMILIES,
-    Packet,
     PortReach,
     RuleSet,
     Step,
-    hosts,
-    view_of,
+    remarks,
+    rule_texts,
 )
-from ansible_collections.ipv6.rollout.plugins.module_utils.reach_match import PORTS
-from ansible_collections.ipv6.rollout.plugins.module_utils.reach_names import ECHO, ICMP, PROTOCOLS, WITH_PORTS
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import parity_text
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.parity_sources import Fate, Twins, compare
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.parity_sources import Comparison, Fate, Twins, compare
 
 IPV4, IPV6 = FAMILIES
 _NAMES = {number: name for name, number in reversed(list(PROTOCOLS.items()))}
@@ -44,7 +44,7 @@ def firewall_parity(
     :param rules: what ``iptables-save`` and ``ip6tables-save`` print, by family
     :param addresses: the IPv6 address or prefix of each IPv4 source that has one
     :param trusted: sources of both families that are left out
-    :param interface: where packets come in; by default any but the loopback interface
+    :param interface: where packets come in, one name or one by family; by default any but the loopback interface
     :param destinations: the host's own address by family; by default any that it has
     :param ports: the ports and ranges that are looked at; by default all
     :raises RolloutError: where an argument can't be understood
@@ -58,14 +58,17 @@ def firewall_parity(
     wanted = _ports(ports)
     protocols = _protocols(sets)
     own = _destinations(destinations)
+    interfaces = _interfaces(interface)
     found: dict[str, Found] = {}
     steps: dict[str, list[Step]] = {}
     for family, rule_set in sets.items():
-        packet = Packet("tcp", 0, _interface(interface), own[family])
+        packet = Packet("tcp", 0, interfaces[family], own[family])
         found[family], steps[family] = _found(rule_set, packet, protocols, wanted, everyone[family])
     twins = Twins(_addresses(addresses), everyone)
+    comments = _comments(rules)
+    hidden = parity_text.hidden(comments)
     entries = [
-        _entry(protocol, low, high, fates, twins)
+        _entry(protocol, low, high, fates, None if hidden else twins)
         for protocol in protocols
         for low, high, fates in _side_by_side(found[IPV4].get(protocol, []), found[IPV6].get(protocol, []))
     ]
@@ -74,10 +77,10 @@ def firewall_parity(
     empty = [family for family, rule_set in sets.items() if not any(one.rules for one in rule_set.tables.values())]
     report = {
         "entries": entries,
-        "differences": [entry["message"] for entry in entries if entry["differs"]],
+        "differences": hidden + [entry["message"] for entry in entries if entry["differs"]],
         "policies": policies,
         "empty": empty,
-        "notes": parity_text.notes(policies, empty, steps, _comments(rules)),
+        "notes": parity_text.notes(policies, empty, steps, comments),
         "summary": {
             "entries": len(entries),
             **{kind: sum(entry["verdict"] == kind for entry in entries) for kind in ("same", "differs", "unknown")},
@@ -100,11 +103,8 @@ def _rule_sets(rules: object) -> dict[str, RuleSet]:
 
 def _comments(rules: object) -> dict[str, list[str]]:
     """What ``iptables-save`` says of rules that it does not print."""
-    texts = t.cast("dict[str, str]", rules)
-    return {
-        family: [line[2:] for line in texts[family].splitlines() if line.startswith(("# Warning", "# Table"))]
-        for family in FAMILIES
-    }
+    saved = t.cast("dict[str, object]", rules)
+    return {family: [line for text in rule_texts(saved[family]) for line in remarks(text)] for family in FAMILIES}
 
 
 def _listed(value: object) -> list[object]:
@@ -123,7 +123,7 @@ def _trusted(trusted: object) -> dict[str, Set]:
 
 def _any_prefix(value: object, what: str) -> tuple[str, Set]:
     for family in FAMILIES:
-        part = reach_match.address_range(value, family) if isinstance(value, str) else None
+        part = address_range(value, family) if isinstance(value, str) else None
         if part is not None:
             return family, part
     raise RolloutError(f"{what}: {shown(value)} is no address or prefix; write one such as '2001:db8::/64' in quotes")
@@ -150,12 +150,19 @@ def _addresses(addresses: object) -> list[tuple[Set, Set]]:
     return found
 
 
-def _interface(interface: object) -> str:
-    if interface is None:
-        return ""
-    if not isinstance(interface, str) or not interface or interface == "lo":
-        raise RolloutError(f"interface: {shown(interface)} is no interface to the outside; write one such as 'eth0'")
-    return interface
+def _interfaces(interface: object) -> dict[str, str]:
+    if not isinstance(interface, collections.abc.Mapping):
+        interface = dict.fromkeys(FAMILIES, interface)
+    elif not set(interface) <= set(FAMILIES):
+        raise RolloutError(
+            f"interface: {shown(interface)} has other keys than families; write {{ipv4: NAME, ipv6: NAME}}"
+        )
+    found = dict.fromkeys(FAMILIES, "")
+    for family, name in interface.items():
+        if name is not None and (not isinstance(name, str) or name == "lo"):
+            raise RolloutError(f"interface: {shown(name)} is no interface to the outside; write one such as 'eth0'")
+        found[family] = str(name or "")
+    return found
 
 
 def _destinations(destinations: object) -> dict[str, str]:
@@ -199,7 +206,7 @@ def _protocols(sets: t.Mapping[str, RuleSet]) -> dict[str, dict[str, int]]:
         for table in rule_set.tables.values():
             for rule in table.rules:
                 option = rule.basic("-p")
-                number = reach_match.protocol_number(option.value) if option else None
+                number = protocol_number(option.value) if option else None
                 if number and number < 256:
                     named.add(number)
     common = {PROTOCOLS["tcp"], PROTOCOLS["udp"], *ICMP.values()}
@@ -252,8 +259,9 @@ def _side_by_side(
         first, second = first + (one[first].high == high), second + (other[second].high == high)
 
 
-def _entry(protocol: str, low: int, high: int, fates: dict[str, Fate], twins: Twins) -> dict[str, t.Any]:
-    comparison = compare(fates, twins)
+def _entry(protocol: str, low: int, high: int, fates: dict[str, Fate], twins: Twins | None) -> dict[str, t.Any]:
+    """Compare both families; without twins nothing can be compared, since there are rules that nobody has seen."""
+    comparison = compare(fates, twins) if twins else Comparison("unknown", unseen=True)
     ports = (str(low) if low == high else f"{low}-{high}") if high else ""
     entry: dict[str, t.Any] = {"protocol": protocol, "ports": ports}
     for family, fate in fates.items():

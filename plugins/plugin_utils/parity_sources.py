@@ -42,6 +42,7 @@ class Comparison(t.NamedTuple):
     verdict: str
     missing: Set = ()
     extra: Set = ()
+    unseen: bool = False  # there are rules that nobody has seen
 
 
 Pair = t.Tuple[Set, Set]
@@ -88,19 +89,18 @@ def compare(fates: t.Mapping[str, Fate], twins: Twins) -> Comparison:
     for this, that in ((one, other), (other, one)):
         if (this.who == "nobody" and that.accepted) or (this.who == "everyone" and that.refused):
             return Comparison("differs")
-    if not one.depends and not other.depends:
-        let_in, kept_out = twins.image(one.accepted), twins.image(one.refused)
-        if let_in == other.accepted or kept_out == other.refused:
-            return Comparison("same")
-        if let_in is not None:
-            missing, extra = intervals.without(let_in, other.accepted), intervals.without(other.accepted, let_in)
-            return Comparison("differs", missing, extra)
     missing = intervals.union(
         [intervals.common(other.refused, twin) for _source, twin in twins.inside(one.accepted, IPV4)]
     )
     extra = intervals.union(
         [twin for source, twin in twins.inside(other.accepted, IPV6) if intervals.common(one.refused, source)]
     )
+    if not one.depends and not other.depends:
+        let_in, kept_out = twins.image(one.accepted), twins.image(one.refused)
+        if not missing and not extra and (let_in == other.accepted or kept_out == other.refused):
+            return Comparison("same")
+        if let_in is not None and let_in != other.accepted:
+            missing, extra = intervals.without(let_in, other.accepted), intervals.without(other.accepted, let_in)
     if missing or extra:
         return Comparison("differs", missing, extra)
     return Comparison("unknown")

@@ -9,7 +9,8 @@ import functools
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.intervals import Set
-from ansible_collections.ipv6.rollout.plugins.module_utils.reach import FAMILIES, Step, texts
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach import texts
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import FAMILIES, INCOMPATIBLE, Step
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.parity_sources import IPV4, IPV6, Comparison, Fate
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_table import counted, printable
 
@@ -61,10 +62,23 @@ def message(entry: Entry, comparison: Comparison) -> str:
         text += f"; not let in over IPv6: {few(listed(comparison.missing, IPV6))}"
     if comparison.extra:
         text += f"; let in over IPv6 only: {few(listed(comparison.extra, IPV6))}"
+    if comparison.unseen:
+        return text + "; not all rules are known"
     if comparison.verdict == "unknown":
         undecided = entry[IPV4]["depends"] or entry[IPV6]["depends"]
         text += "; " + ("the rules don't decide it" if undecided else "not known whether these are the same hosts")
     return text
+
+
+def hidden(comments: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    """Return what to say of tables that ``iptables-save`` could not print."""
+    return [
+        f"{name}: {line} What the rules in it do is not known; "
+        "look with 'nft list ruleset', and keep them in a table of their own"
+        for family, name in FAMILIES.items()
+        for line in comments[family]
+        if INCOMPATIBLE in line
+    ]
 
 
 def notes(

@@ -23,6 +23,16 @@ def test_by_name():
     assert found["lines"][0] == "1 port range: 1 differs, 0 can't be compared"
 
 
+def test_each_family_may_have_an_interface_of_its_own():
+    parity = FilterModule().filters()["firewall_parity"]
+    rules = {
+        "ipv4": [RULES["ipv4"].replace("-p tcp", "-i eth0 -p tcp"), ""],
+        "ipv6": RULES["ipv4"].replace("-p tcp", "-i sit1 -p tcp"),
+    }
+    assert parity(rules, interface={"ipv4": "eth0", "ipv6": "sit1"})["differences"] == []
+    assert parity(rules, interface={"ipv4": "", "ipv6": ""})["summary"]["unknown"] == 1
+
+
 def test_errors_name_the_filter():
     parity = FilterModule().filters()["firewall_parity"]
     with pytest.raises(AnsibleFilterError, match=r"ipv6\.rollout\.firewall_parity: rules: 7 is no dictionary"):

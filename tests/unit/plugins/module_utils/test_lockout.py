@@ -121,3 +121,8 @@ def test_what_the_ipv4_rules_refuse_is_only_told():
     found = lockout.judge([login], {"ipv4": "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"})
     assert found.refused == []
     assert found.unsure == ["IPv4: ssh from 192.0.2.7 to 192.0.2.80 port 22: the policy of INPUT"]
+
+
+def test_a_login_must_get_through_both_back_ends():
+    found = lockout.judge([ADMIN], {"ipv6": [table("2001:db8:aa::/48"), "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"]})
+    assert len(found.refused) == 1

@@ -116,3 +116,34 @@ def test_the_output_of_list_rules_is_the_filter_table() -> None:
 def test_what_is_no_rule_is_refused(line: str) -> None:
     with pytest.raises(RolloutError, match="rules: "):
         parse_tables(f"*filter\n{line}\nCOMMIT\n")
+
+
+@pytest.mark.parametrize(
+    "line", ["-A INPUT -c 1 2 -j DROP", "-A INPUT --set-counters 1 2 -j DROP", "[1:2] -A INPUT -j DROP"]
+)
+def test_counters_are_left_out(line: str) -> None:
+    assert str(parse_rule(line)) == "-A INPUT -j DROP"
+
+
+ONE = "*filter\n:INPUT DROP [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ONE + ONE, "the table filter is there twice"),
+        (ONE + "*nat\nCOMMIT\n*filter\nCOMMIT\n", "the table filter is there twice"),
+        ("-A INPUT -j DROP\n" + ONE, "the table filter is there twice"),
+        (ONE + "-A INPUT -j DROP\n", "the table filter is there twice"),
+        (ONE[:-7], "the table filter has no COMMIT"),
+        ("*nat\n:INPUT ACCEPT [0:0]\n" + ONE, "the table nat has no COMMIT"),
+    ],
+)
+def test_texts_put_together_or_cut_off_are_refused(text: str, message: str) -> None:
+    with pytest.raises(RolloutError, match=f"rules: {message}.*; give "):
+        parse_tables(text)
+
+
+def test_tables_of_many_kinds_are_fine() -> None:
+    assert list(parse_tables("*nat\nCOMMIT\n# Completed\n\n" + ONE)) == ["nat", "filter"]
+    assert parse_tables("") == {}

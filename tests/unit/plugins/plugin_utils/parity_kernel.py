@@ -55,6 +55,18 @@ table inet probe {
 }
 """
 
+# Instead of those two last chains, where answers are asked for: what gets out to the client.
+ANSWERS = """
+    chain gone {
+        type filter hook postrouting priority 300;
+        tcp flags & (syn | ack) == syn | ack update @passed { th dport }
+        icmp type echo-reply update @passed_echo4 { icmp id }
+        icmpv6 type echo-reply update @passed_echo6 { icmpv6 id }
+    }
+}
+"""
+LISTENING = (22, 80)
+
 
 def why_not():
     """Return why no packets can be sent here, in words, or an empty text."""
@@ -84,7 +96,10 @@ class Kernel:
         self._process.wait(timeout=20)
 
     def ask(self, request):
-        """Load rules, send probes; return the saved rules and the numbers of the probes that got in."""
+        """Load rules, send probes; return the saved rules and the numbers of the probes that got in.
+
+        With ``answers``, the numbers of those that were answered: a SYN by a SYN and ACK, an echo request by a reply.
+        """
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
@@ -135,6 +150,12 @@ class Wire:
         run("ip", "address", "add", SELF["ipv6"] + "/64", "dev", INTERFACE, "nodad")
         run("ip", "route", "add", "default", "dev", INTERFACE)
         run("ip", "-6", "route", "add", "default", "dev", INTERFACE)
+        with open("/proc/sys/net/ipv4/tcp_synack_retries", "w", encoding="ascii") as file:
+            file.write("0")  # an answer that comes again would count for another probe
+        self._listening = [
+            socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=4096)
+            for port in LISTENING
+        ]
         mac = bytes.fromhex(json.loads(run("ip", "-j", "link", "show", INTERFACE))[0]["address"].replace(":", ""))
         libc = ctypes.CDLL(None, use_errno=True)
         with open("/proc/self/ns/net", "rb") as own, open(f"/proc/{client}/ns/net", "rb") as other:
@@ -152,6 +173,8 @@ class Wire:
 
     def close(self):
         """Let the client's namespace go."""
+        for listening in self._listening:
+            listening.close()
         self._socket.close()
         self._holder.stdin.close()
         self._holder.stdout.close()
@@ -198,7 +221,8 @@ def members():
 def answer(wire, request):
     """Load, send, look."""
     tools = {"ipv4": f"iptables-{request['backend']}", "ipv6": f"ip6tables-{request['backend']}"}
-    run("nft", "-f", "-", text=HOOKS)
+    hooks = HOOKS[: HOOKS.index("    chain after")] + ANSWERS if request.get("answers") else HOOKS
+    run("nft", "-f", "-", text=hooks)
     saved = {}
     for family, tool in tools.items():
         run(f"{tool}-restore", text=request["rules"][family])

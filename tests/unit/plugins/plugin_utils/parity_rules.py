@@ -24,6 +24,18 @@ PREFIXES = {
     "ipv4": ["198.51.100.7", "198.51.100.8/29", "198.51.100.0/25", "198.51.100.128/255.255.255.128", "203.0.113.0/24"],
     "ipv6": ["2001:db8:0:2::7", "2001:db8:0:2::8/125", "2001:db8:0:2::/65", "2001:db8:0:2::/63", "3fff::/20"],
 }
+# Masks with holes: no prefix, but iptables takes them.
+ODD_MASKS = {
+    "ipv4": ["0.0.0.7/0.0.0.255", "198.51.0.8/255.255.0.255", "0.0.0.1/0.0.0.1"],
+    "ipv6": ["::7/::ffff", "2001:db8:0:2::/ffff:ffff:0:ffff::"],
+}
+# IPv6 refuses BROADCAST, BLACKHOLE and more.
+TYPES = {
+    "ipv4": ["LOCAL", "LOCAL", "UNICAST", "UNICAST", "MULTICAST", "BROADCAST", "ANYCAST", "UNSPEC", "BLACKHOLE"],
+    "ipv6": ["LOCAL", "LOCAL", "UNICAST", "UNICAST", "MULTICAST", "ANYCAST", "UNSPEC", "UNREACHABLE"],
+}
+# Without 0:65535: iptables-legacy-save leaves that out, negated or not.
+CLIENT_PORTS = ["1024:65535", "1024:65535", ":1023", "1:65535", "600", "1024:65534"]
 RANGES = {
     "ipv4": ["198.51.100.7-198.51.100.8", "198.51.100.8-198.51.100.127"],
     "ipv6": ["2001:db8:0:2::7-2001:db8:0:2::8", "2001:db8:0:2::f-2001:db8:0:3::"],
@@ -57,6 +69,10 @@ def _ports(random):
     return _not(random, f"--dport {word}")
 
 
+def _types(random, family):
+    return ",".join(dict.fromkeys(random.choices(TYPES[family], k=random.choice([1, 1, 2, 3]))))
+
+
 def _protocol(random, family):
     """Return the words for a protocol, its ports or types, and whether it is TCP."""
     icmp = ("icmp", "--icmp-type", "8", "3") if family == "ipv4" else ("ipv6-icmp", "--icmpv6-type", "128", "1")
@@ -71,7 +87,12 @@ def _protocol(random, family):
         if random.random() < 0.8:
             found.append(_ports(random))
         if random.random() < 0.1:
-            found.append(f"-m {protocol} --sport {random.choice(['1024:65535', ':1023', '0:65535', '2000'])}")
+            found.append(f"-m {protocol} " + _not(random, f"--sport {random.choice(CLIENT_PORTS)}"))
+        elif random.random() < 0.05:
+            words = random.choice(
+                ["--sports 1024:65535", "--sports 600,1024:65535", "--ports 1024:65535", "--ports 22"]
+            )
+            found.append("-m multiport " + _not(random, words))
     elif protocol == icmp[0] and random.random() < 0.6:
         found.append(_not(random, f"{icmp[1]} {random.choice(icmp[2:])}"))
     return found, protocol == "tcp"
@@ -90,7 +111,7 @@ def _matches(random, family, table, protocol):
         "DNAT",
     ]
     kinds = [
-        (0.45, lambda: _not(random, f"-s {random.choice(PREFIXES[family])}")),
+        (0.45, lambda: _not(random, f"-s {random.choice(PREFIXES[family] * 4 + ODD_MASKS[family])}")),
         (0.10, lambda: "-m iprange " + _not(random, f"--src-range {random.choice(RANGES[family])}")),
         (0.10, lambda: _not(random, f"-d {random.choice([SELF[family], OTHERS[family]])}")),
         (0.12, lambda: _not(random, f"-i {random.choice([INTERFACE, 'srv+', 'lo', 'other0'])}")),
@@ -99,7 +120,8 @@ def _matches(random, family, table, protocol):
             lambda: "-m conntrack " + _not(random, f"--ctstate {random.choice(states)}"),
         ),
         (0.05, lambda: f"-m state --state {random.choice(['NEW', 'ESTABLISHED', 'INVALID'])}"),
-        (0.05, lambda: "-m addrtype " + _not(random, f"--dst-type {random.choice(['LOCAL', 'MULTICAST'])}")),
+        (0.08, lambda: "-m addrtype " + _not(random, f"--dst-type {_types(random, family)}")),
+        (0.05, lambda: "-m addrtype " + _not(random, f"--src-type {_types(random, family)}")),
         (0.04, lambda: "-m pkttype " + _not(random, f"--pkt-type {random.choice(['unicast', 'multicast'])}")),
         (0.06, lambda: random.choice(["-m mark --mark 0x1", "-m limit --limit 1/hour --limit-burst 3"])),
         (0.06, lambda: '-m comment --comment "a b -j DROP"'),
@@ -157,8 +179,65 @@ def rule_set(random, family):
     return "\n".join(lines) + "\n"
 
 
+# The words of the way out for those of the way in.
+_OUT = {
+    "-s": "-d",
+    "-d": "-s",
+    "-i": "-o",
+    "--src-range": "--dst-range",
+    "--src-type": "--dst-type",
+    "--dst-type": "--src-type",
+    "--dport": "--sport",
+    "--dports": "--sports",
+    "--sport": "--dport",
+    "--sports": "--dports",
+    "--icmp-type 8": "--icmp-type 0",
+    "--icmpv6-type 128": "--icmpv6-type 129",
+    "NEW": "ESTABLISHED",
+    "ESTABLISHED": "NEW",
+}
+_OUT_CHAINS = {
+    ("mangle", "INPUT"): "POSTROUTING",
+    ("mangle", "PREROUTING"): "OUTPUT",
+    ("raw", "PREROUTING"): "OUTPUT",
+    ("filter", "INPUT"): "OUTPUT",
+    ("security", "INPUT"): "OUTPUT",
+}
+
+
+def turned(text):
+    """The same rules for the answers: all that stood for the client stands for the host, and the other way round."""
+    found, table = [], ""
+    for line in text.splitlines():
+        table = line[1:] if line.startswith("*") else table
+        words = re.sub(
+            r"(?<=[ ,])(--icmp\S* \d+|-\S+|NEW|ESTABLISHED)(?=[ ,]|$)", lambda word: _OUT.get(word[0], word[0]), line
+        )
+        chain = re.match(r"(:|-A )(\S+)", words)
+        if chain and line.startswith(":") and (table, chain[2]) == ("filter", "OUTPUT"):
+            continue
+        if chain and (line.startswith("-A") or table == "filter"):
+            words = chain[1] + _OUT_CHAINS.get((table, chain[2]), chain[2]) + words[chain.end() :]
+        found.append(words)
+    return "\n".join(found) + "\n"
+
+
+def questions(families, ports, first):
+    """Packets that the host answers: a SYN to ports at which it listens, and an echo request. Numbers are used once."""
+    found = []
+    for family in families:
+        for source in SOURCES[family]:
+            found += [{"family": family, "protocol": "tcp", "source": source, "port": port} for port in ports]
+            echo = "icmp" if family == "ipv4" else "ipv6-icmp"
+            found.append({"family": family, "protocol": echo, "source": source, "port": 0})
+    return [{**probe, "id": first + number} for number, probe in enumerate(found)]
+
+
 def probes(random, texts):
-    """Packets of all protocols from all sources, to ports at the borders of what the rules name."""
+    """Packets of all protocols from all sources, to ports at the borders of what the rules name.
+
+    The number of a packet is the port that it comes from: for one of four below those of ordinary clients.
+    """
     found = []
     for family, text in texts.items():
         named = {int(port) for words in re.findall(r"--dports? ([\d:,]+)", text) for port in re.findall(r"\d+", words)}
@@ -170,4 +249,5 @@ def probes(random, texts):
                 found += [{"family": family, "protocol": protocol, "source": source, "port": port} for port in ports]
             echo = "icmp" if family == "ipv4" else "ipv6-icmp"
             found.append({"family": family, "protocol": echo, "source": source, "port": 0})
-    return [{**probe, "id": 1024 + number} for number, probe in enumerate(found)]
+    low = set(random.sample(range(len(found)), len(found) // 4))
+    return [{**probe, "id": number + (500 if number in low else 1024)} for number, probe in enumerate(found)]
