@@ -191,7 +191,7 @@ def hooked_tables(chains: str) -> t.List[str]:
         words = line.split()
         if words[:1] == ["table"] and len(words) > 2:
             table = f"{words[1]} {words[2]}"
-        elif "type filter hook" in line and table.split(" ")[0] in ("ip6", "inet", "netdev", "bridge"):
+        elif "type filter hook" in line and table.split(" ", maxsplit=1)[0] in ("ip6", "inet", "netdev", "bridge"):
             found[table] = None
     return list(found)
 

@@ -360,33 +360,33 @@ def test_difference_shows_what_goes_and_comes():
 
 
 CHAINS = """table ip6 filter {
-	chain INPUT {
-		type filter hook input priority filter; policy drop;
-	}
-	chain ROLLOUT-ICMPV6 {
-	}
+    chain INPUT {
+        type filter hook input priority filter; policy drop;
+    }
+    chain ROLLOUT-ICMPV6 {
+    }
 }
 table ip nat {
-	chain POSTROUTING {
-		type nat hook postrouting priority srcnat; policy accept;
-	}
+    chain POSTROUTING {
+        type nat hook postrouting priority srcnat; policy accept;
+    }
 }
 table inet firewalld {
-	chain filter_INPUT {
-		type filter hook input priority filter + 10; policy accept;
-	}
-	chain filter_FORWARD {
-		type filter hook forward priority filter + 10; policy accept;
-	}
+    chain filter_INPUT {
+        type filter hook input priority filter + 10; policy accept;
+    }
+    chain filter_FORWARD {
+        type filter hook forward priority filter + 10; policy accept;
+    }
 }
 table inet sets {
-	chain helper {
-	}
+    chain helper {
+    }
 }
 table ip mine {
-	chain in {
-		type filter hook input priority filter; policy accept;
-	}
+    chain in {
+        type filter hook input priority filter; policy accept;
+    }
 }
 """
 

@@ -113,7 +113,7 @@ class Network:
             said, _error = receiver.communicate(timeout=30)
         finally:
             receiver.kill()
-        return {(kind, identifier) for kind, identifier in json.loads(said)}
+        return set(map(tuple, json.loads(said)))
 
 
 @pytest.fixture
