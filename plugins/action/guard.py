@@ -40,9 +40,13 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         if self._task.check_mode and args.get("state") in ("armed", "committed", "rolled_back"):
             return {**result, "changed": False, "msg": "check mode: nothing is changed, so nothing is guarded"}
-        self._arguments = {"owner": guard_proof.run_owner(), "token": guard_proof.run_token(), **args}
+        named = {name: value for name, value in args.items() if value is not None}
+        self._arguments = {"owner": guard_proof.run_owner(), "token": guard_proof.run_token(), **named}
         self._arguments.pop("step", None)
         try:
+            # Before anything else: a slip of the pen is no reason to take changes back.
+            proved = self._arguments["prove"] = guard_proof.families(args.get("prove"))
+            self._arguments["addresses"] = guard_proof.given_addresses(args.get("addresses"), proved)
             if args.get("state") != "committed":
                 return {**result, **self._module()}
             return {**result, **self._commit()}
@@ -66,18 +70,20 @@ class ActionModule(ActionBase):
         limit = time.monotonic() + max(left - 3, 0)
         proved: Data = {}
         failures = []
-        families = self._arguments.get("prove", ["ipv4"])
-        if not families:
+        if not self._arguments["prove"]:
             failures.append("none: prove is empty; name ipv4, ipv6 or both")
-        for family in [families] if isinstance(families, str) else families:
+        for family in self._arguments["prove"]:
             try:
                 proved[family] = self._prove(family, keys, limit)
             except (RolloutError, AnsibleError) as error:
                 failures.append(f"{family}: {error}")
         seen["proved"] = proved
         if not failures:
-            done = self._module(step="commit")
-            return {**seen, **done}
+            try:
+                return {**seen, **self._module(step="commit")}
+            except AnsibleConnectionFailure as error:
+                msg = f"committed: the connection broke while the guard was removed ({error}). Look at the host"
+                return {**seen, "failed": True, "msg": f"{msg}: it takes its changes back in time, or has kept them"}
         # What was changed has been or will be taken back: here it would only hide the reason.
         seen.pop("differences")
         msg = f"committed: no fresh login over {'; '.join(failures)}. Nothing is kept"
@@ -94,25 +100,29 @@ class ActionModule(ActionBase):
 
     def _prove(self, family: str, keys: list[str], limit: float) -> str:
         """Log in anew and return the address; raise what ssh says where it does not work."""
-        if family not in ("ipv4", "ipv6"):
-            raise RolloutError("prove: it takes ipv4 and ipv6")
         current = self._connection
         options = {name: value for name, value in current.get_options().items() if value is not None}
+        if guard_proof.shared_login(f"{current.ansible_name} {type(current).__module__}"):
+            raise RolloutError("connections of Mitogen share one login, so none is fresh; use the strategy linear")
         if not current.matches_name(["ssh"]):
             self._display.warning(
-                f"guard: a {current.ansible_name} connection can't prove {family}; it is made anew instead"
+                f"guard: the connection {current.ansible_name} can't prove {family}; it is made anew instead"
             )
+            # Some kinds keep a connection for the next one of the same host, and would not log in anew.
+            current.close()
             return self._login(options, limit)
         if not keys:
             raise RolloutError("the host has no /etc/ssh/ssh_host_*_key.pub, so its key can't be checked")
-        address = guard_proof.proof_address(family, self._arguments.get("addresses") or {}, str(options["host"]))
+        address = guard_proof.proof_address(family, self._arguments["addresses"], str(options["host"]))
         handle, path = tempfile.mkstemp(prefix="ipv6-rollout-known-hosts.")
         try:
             with os.fdopen(handle, "w", encoding="ascii") as stream:
                 stream.write(guard_proof.known_hosts(keys))
+            password = bool(options.get("password") or self._play_context.password)
+            arguments = options.get("ssh_args", "")
             options.update(
                 host=address,
-                ssh_args=guard_proof.login_arguments(family, path, CONNECT_TIMEOUT, options.get("ssh_args", "")),
+                ssh_args=guard_proof.login_arguments(family, path, CONNECT_TIMEOUT, arguments, password),
                 ssh_common_args=guard_proof.own_arguments(options.get("ssh_common_args", "")),
                 ssh_extra_args=guard_proof.own_arguments(options.get("ssh_extra_args", "")),
                 reconnection_retries=0,

@@ -10,12 +10,23 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.module_utils.guard_files import measure, refuse_wide
+from ansible_collections.ipv6.rollout.plugins.module_utils.guard_lease import (
+    STALE,
+    Lease,
+    Rollback,
+    boot_id,
+    differences,
+    refusal,
+    uptime,
+)
 from ansible_collections.ipv6.rollout.plugins.module_utils.guard_script import (
     BOOT_LINK_PATH,
     BOOT_UNIT,
@@ -40,45 +51,12 @@ DEFAULT_FILES = (
     "/etc/gai.conf",
     "/var/lib/ipv6-rollout/*.json",
 )
-# Seconds after the deadline in which a holder may still be at work.
-STALE = 15
+SYSTEMD = "/run/systemd/system"
+TIMER = "systemd timer"
 # A pattern is expanded by a shell, so it holds nothing but names and wildcards.
 _PATTERN = re.compile(r"/[A-Za-z0-9_.,:+@*?/-]+")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]*")
 _TOKEN = re.compile(r"[A-Za-z0-9]{8,64}")
-
-
-class Lease(t.NamedTuple):
-    """Who guards this host, and until when. Both times are seconds since boot, which no change of the clock moves."""
-
-    owner: str
-    token: str
-    created: float
-    deadline: int
-    boot: str = ""
-
-    def age(self, now: float) -> float:
-        """How many seconds ago the host was armed."""
-        return now - self.created
-
-    def left(self, now: float) -> float:
-        """How many seconds the lease still has."""
-        return self.deadline - now
-
-
-class Rollback(t.NamedTuple):
-    """What the program left behind when it restored."""
-
-    token: str
-    reason: str
-    when: str
-    outcome: str
-
-    @property
-    def words(self) -> str:
-        """The rollback in a sentence's half."""
-        exact = "exactly as before" if self.outcome == "exact" else self.outcome
-        return f"the host was rolled back at {self.when}: {self.reason} ({exact})"
 
 
 def patterns(named: t.Sequence[str]) -> t.List[str]:
@@ -88,6 +66,7 @@ def patterns(named: t.Sequence[str]) -> t.List[str]:
             raise RolloutError(
                 f"files: {shown(pattern)} is no absolute path of letters, digits and _.,:+@*?/-; name another"
             )
+        refuse_wide(pattern)
     return list(dict.fromkeys([*DEFAULT_FILES, *named]))
 
 
@@ -106,47 +85,11 @@ def checked_token(token: object) -> str:
     return token
 
 
-def _readable(line: str) -> str:
-    kind, _space, rest = line.partition(" ")
-    if kind == "address":
-        return f"{kind} {rest.replace('| valid_lft forever preferred_lft forever', '').replace('|', ' ')}"
-    if kind == "route":
-        return f"{kind} ipv{rest.replace('|', ' ')}"
-    if kind == "rule":
-        return f"{kind} {rest.replace('|', ' ', 1)}"
-    return f"{kind} {rest.partition('  ')[2]}" if kind == "content" else line
-
-
-def differences(before: str, now: str) -> t.List[str]:
-    """Return what changed, a line each: ``+`` came, ``-`` went; a file with another content is there with both."""
-    old, new = before.splitlines(), now.splitlines()
-    old_set, new_set = set(old), set(new)
-    changed = [f"- {_readable(line)}" for line in old if line not in new_set]
-    changed += [f"+ {_readable(line)}" for line in new if line not in old_set]
-    # The same lines in another order: rules, for which the order counts.
-    return changed or (["the order of rules or routes"] if old != new else [])
-
-
-def refusal(lease: Lease, owner: str, now: float) -> str:
-    """Say who has the host, and what can be done."""
-    who = "another run of yours" if lease.owner == owner else lease.owner
-    left = max(lease.left(now), 0)
-    return (
-        f"owner: the host is guarded by {who} (armed {lease.age(now):.0f} s ago, {left:.0f} s left); "
-        "wait until that is committed or rolled back"
-        + ("; state=rolled_back takes it back at once" if lease.owner == owner else "")
-    )
-
-
-def uptime() -> float:
-    """Seconds since boot."""
-    with open("/proc/uptime", encoding="ascii") as handle:
-        return float(handle.read().split()[0])
-
-
-def boot_id() -> str:
-    """Return what tells one boot from another, or an empty text where the kernel does not say."""
-    return (files.read("/proc/sys/kernel/random/boot_id") or b"").decode().strip()
+def checked_owner(owner: object) -> str:
+    """Check the name that others read when they are refused."""
+    if not isinstance(owner, str) or not owner.strip() or not owner.isprintable() or len(owner) > 128:
+        raise RolloutError(f"owner: {shown(owner)} must be 1 to 128 printable characters on one line, as user@host")
+    return owner
 
 
 class Guard:
@@ -158,18 +101,44 @@ class Guard:
 
     def lease(self) -> t.Optional[Lease]:
         """Return the lease, or None where the host is not guarded."""
+        try:
+            mode = os.lstat(self.directory).st_mode
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISDIR(mode):
+            raise RolloutError(
+                f"armed: {self.directory} is no folder but {'a link' if stat.S_ISLNK(mode) else 'a file'}, which the "
+                "guard has not made; move it away"
+            )
         text = files.read(os.path.join(self.directory, "lease.json"))
         if text is None:
-            return None
+            return self._nobodys()
         deadline = files.read(os.path.join(self.directory, "deadline")) or b""
         try:
             data = json.loads(text)
-            return Lease(data["owner"], data["token"], data["created"], int(deadline or b"0"), data["boot"])
+            owner, token, created = str(data["owner"]), str(data["token"]), float(data["created"])
+            return Lease(owner, token, created, int(deadline or b"0"), str(data["boot"]))
         except (ValueError, KeyError, TypeError) as error:
             raise RolloutError(
                 f"armed: {self.directory} can't be read ({error}); on the host, "
                 f"'sh {self.program} restore {self.directory}' restores what it holds"
             ) from error
+
+    def _nobodys(self) -> t.Optional[Lease]:
+        """Look at a folder without a lease: the guard goes and comes in one piece, and never leaves such a one."""
+        try:
+            names = os.listdir(self.directory)
+        except FileNotFoundError:
+            return None
+        if "lease.json" in names:
+            return self.lease()
+        if names:
+            way = f"'sh {self.program} restore {self.directory}' restores what it holds; or "
+            raise RolloutError(
+                f"armed: {self.directory} has no lease.json, so nobody knows whose it is; on the host, "
+                f"{way if 'guard.sh' in names else ''}move it away"
+            )
+        return None
 
     def rollback(self) -> t.Optional[Rollback]:
         """Return what the last rollback left behind, if there was one that nobody has heard of."""
@@ -177,9 +146,11 @@ class Guard:
         lines = (text or b"").decode(errors="replace").splitlines()
         return Rollback(lines[0], lines[1], lines[2], lines[3]) if len(lines) >= 4 else None
 
-    def forget_rollback(self) -> None:
-        """Remove that note once it was told."""
-        files.remove(self.directory + ".result")
+    def forget_rollback(self, token: str = "") -> None:
+        """Remove that note once it was told; given a token, only a note of that run."""
+        rollback = self.rollback()
+        if not token or (rollback is not None and rollback.token == token):
+            files.remove(self.directory + ".result")
 
     def _call(self, command: str, *more: str, directory: str = "", timeout: float = 120.0) -> commands.Result:
         directory = directory or self.directory
@@ -192,14 +163,20 @@ class Guard:
         lease, now = self.lease(), uptime()
         if lease is not None:
             if lease.token == token and lease.boot == boot_id():
-                self._extend(int(now) + timeout + 1)
-                return ["armed already"]
+                return self._arm_again(token, timeout, named, units)
             if lease.left(now) > -STALE and lease.boot == boot_id():
                 raise RolloutError(refusal(lease, owner, now))
             self._take_over(lease)
         self._sweep()
+        measure(named)
         parent = os.path.dirname(self.directory)
-        draft = tempfile.mkdtemp(prefix=f".{os.path.basename(self.directory)}.", dir=parent)
+        try:
+            draft = tempfile.mkdtemp(prefix=f".{os.path.basename(self.directory)}.", dir=parent)
+        except OSError as error:
+            raise RolloutError(
+                f"armed: nothing can be written to {parent} ({error.strerror}), so nothing could be restored; "
+                "make it writable"
+            ) from error
         try:
             self._draft(draft, owner, token, timeout, named, units)
             # A folder with something in it is never replaced: of two operators one gets the host.
@@ -219,6 +196,25 @@ class Guard:
         if not holders:
             self._call("disarm")
             raise RolloutError("armed: neither systemd-run nor sh could start a process that outlives this one")
+        return holders
+
+    def _arm_again(self, token: str, timeout: int, named: t.Sequence[str], units: t.Sequence[str]) -> t.List[str]:
+        """Start this run's time anew. What was not recorded the first time may have changed, so it is refused."""
+        for option, note, wanted in (("files", "patterns", named), ("services", "services", units)):
+            recorded = (files.read(os.path.join(self.directory, note)) or b"").decode().splitlines()
+            for name in wanted:
+                if name not in recorded:
+                    raise RolloutError(
+                        f"{option}: {shown(name)} was not recorded when this run armed the host, and may have changed "
+                        "since; name it in the run's first task with state=armed"
+                    )
+        self._extend(int(uptime()) + timeout + 1)
+        holders = self._hold(token, timeout, self._holding())
+        if not holders:
+            raise RolloutError(
+                "armed: nobody keeps the time any more, and neither systemd-run nor sh could start a process; "
+                "state=rolled_back takes the changes back"
+            )
         return holders
 
     def _extend(self, deadline: int) -> None:
@@ -272,10 +268,27 @@ class Guard:
                 _sync(os.path.join(folder, name))
             _sync(folder)
 
-    def _hold(self, token: str, timeout: int) -> t.List[str]:
+    def _holding(self) -> t.List[str]:
+        """Return the holders that are alive."""
         holders = []
+        # The timer until it fires, the service from then on.
+        active = ["systemctl", "--quiet", "is-active", f"{UNIT}.timer", f"{UNIT}.service"]
+        if os.path.isdir(SYSTEMD) and commands.run(active).rc == 0:
+            holders.append(TIMER)
+        pid = (files.read(os.path.join(self.directory, "holder")) or b"").decode().strip()
+        try:
+            # Numbers are given out again.
+            if pid.isdigit() and self.program.encode() in (files.read(f"/proc/{pid}/cmdline") or b""):
+                holders.append(f"process {pid}")
+        except ProcessLookupError:
+            pass
+        return holders
+
+    def _hold(self, token: str, timeout: int, alive: t.Sequence[str] = ()) -> t.List[str]:
+        """Start the holders that are not alive; return all."""
+        holders = list(alive)
         argv = ["/bin/sh", self.program, "hold", self.directory, token]
-        if os.path.isdir("/run/systemd/system"):
+        if os.path.isdir(SYSTEMD) and TIMER not in holders:
             files.write(BOOT_UNIT_PATH, BOOT_UNIT.encode())
             os.makedirs(os.path.dirname(BOOT_LINK_PATH), exist_ok=True)
             files.remove(BOOT_LINK_PATH)
@@ -290,7 +303,9 @@ class Guard:
                 "--quiet",
             ]
             if commands.run(["systemd-run", *timer, *argv]).rc == 0:
-                holders.append("systemd timer")
+                holders.append(TIMER)
+        if any(holder.startswith("process ") for holder in holders):
+            return holders
         # Nothing open, a session of its own, and its parent is init: what ends the ssh session does not end this. Where
         # setsid can't do that, it is at least in the background and deaf to a hang-up.
         detach = (
@@ -298,6 +313,7 @@ class Guard:
             'setsid --fork "$@" || if command -v setsid; then (setsid "$@" &); else (trap "" HUP; "$@" &); fi'
         )
         note = os.path.join(self.directory, "holder")
+        files.remove(note)
         if (
             commands.run(["/bin/sh", "-c", detach, "sh", "/bin/sh", self.program, "process", self.directory, token]).rc
             == 0
@@ -317,14 +333,15 @@ class Guard:
             return lease
         rollback = self.rollback()
         if rollback is not None and rollback.token == token:
-            self.forget_rollback()
+            self.forget_rollback(token)
             raise RolloutError(
                 f"committed: it is too late, {rollback.words}; nothing of this run is left. Run it again"
             )
         if lease is not None:
             raise RolloutError(refusal(lease, owner, uptime()))
         raise RolloutError(
-            "committed: the host is not guarded by this run; call it with state=armed before the changes"
+            "committed: the host is not guarded by this run: it was never armed, or was rolled back since; "
+            "call it with state=armed before the changes"
         )
 
     def compare(self) -> t.List[str]:
@@ -342,13 +359,11 @@ class Guard:
             raise RolloutError("committed: it is too late, the host is being rolled back. Run it again")
 
     def restore(self, token: str) -> t.Optional[Rollback]:
-        """Roll back now."""
+        """Roll back now. The note stays for whoever was guarded by that token."""
         done = self._call("restore", token)
         if os.path.isdir(self.directory):
             raise RolloutError(f"rolled_back: the host could not be restored: {done.said}")
-        rollback = self.rollback()
-        self.forget_rollback()
-        return rollback
+        return self.rollback()
 
 
 def host_keys(pattern: str = "/etc/ssh/ssh_host_*_key.pub") -> t.List[str]:

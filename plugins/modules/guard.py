@@ -22,9 +22,11 @@ description:
 options:
   state:
     description:
-      - V(armed) records the state and starts the timer. Called again in the same run, it starts the time anew.
+      - V(armed) records the state and starts the timer. Called again in the same run, it starts the time anew, and
+        starts again what keeps the timer where that was killed. It can't name files or services that the first one
+        has not.
       - V(committed) keeps the changes, once the logins are proved.
-      - V(rolled_back) restores now.
+      - V(rolled_back) restores now what this run has armed; what another run has armed only with O(force).
     type: str
     choices: [armed, committed, rolled_back]
     required: true
@@ -54,6 +56,7 @@ options:
   files:
     description:
       - Further files that are recorded and restored, by absolute path; wildcards are allowed.
+      - Nothing below C(/dev), C(/proc), C(/sys) and C(/run), and 20000 files or 64 MiB at most.
       - The files of iptables-persistent, nftables, ifupdown, systemd-networkd, netplan, NetworkManager, sysctl,
         C(gai.conf) and of this collection always are.
     type: list
@@ -66,8 +69,16 @@ options:
     type: list
     elements: str
     default: []
+  force:
+    description:
+      - With O(state=rolled_back), take back what another run has armed, whoever owns it, such as one that was killed.
+      - That run may still be at work. It hears of the rollback when it commits.
+    type: bool
+    default: false
   owner:
-    description: Who guards the host, for others to read. By default the user and the name of the controller.
+    description:
+      - Who guards the host, for others to read. By default the user and the name of the controller.
+      - At most 128 printable characters.
     type: str
   token:
     description:
@@ -112,6 +123,11 @@ EXAMPLES = r"""
     prove: [ipv4, ipv6]
     addresses:
       ipv6: "{{ lookup('ipv6.rollout.plan').hosts[inventory_hostname] }}"
+
+- name: Take back what a run that was killed has left, without waiting for its time to be over
+  ipv6.rollout.guard:
+    state: rolled_back
+    force: true
 """
 
 RETURN = r"""
@@ -139,6 +155,7 @@ rolled_back:
   sample: "the host was rolled back at 2026-01-01 12:00:00 UTC: asked for (exactly as before)"
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -171,17 +188,26 @@ def committed(guard: core.Guard, params: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def rolled_back(guard: core.Guard, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    token = core.checked_token(params["token"])
     lease = guard.lease()
     if lease is None:
         rollback = guard.rollback()
-        guard.forget_rollback()
+        guard.forget_rollback(token)
         return {"changed": False, **({"rolled_back": rollback.words} if rollback else {})}
-    if lease.owner != params["owner"] and lease.token != params["token"]:
-        guard.require(params["token"], params["owner"])
-    differences = guard.compare()
+    result: dict[str, t.Any] = {}
+    if lease.token != token:
+        if not params["force"]:
+            raise RolloutError(core.refusal(lease, params["owner"], core.uptime()))
+        age = lease.age(core.uptime())
+        result["warnings"] = [f"guard: {lease.owner} armed the host {age:.0f} s ago; its changes were taken back"]
+    try:
+        differences = guard.compare()
+    except RolloutError as error:  # that is no reason to keep the changes
+        differences = [str(error)]
     rollback = guard.restore(lease.token)
+    guard.forget_rollback(token)
     words = rollback.words if rollback else "the host was rolled back"
-    return {"changed": bool(differences), "differences": differences, "rolled_back": words}
+    return {**result, "changed": bool(differences), "differences": differences, "rolled_back": words}
 
 
 def main() -> None:
@@ -194,6 +220,7 @@ def main() -> None:
             "on_failure": {"type": "str", "choices": ["rollback", "wait"], "default": "rollback"},
             "files": {"type": "list", "elements": "str", "default": []},
             "services": {"type": "list", "elements": "str", "default": []},
+            "force": {"type": "bool", "default": False},
             "owner": {"type": "str"},
             "token": {"type": "str", "no_log": False},
             "step": {"type": "str", "choices": ["compare", "commit"]},
@@ -204,9 +231,14 @@ def main() -> None:
         module.exit_json(changed=False)
     states = {"armed": armed, "committed": committed, "rolled_back": rolled_back}
     try:
+        if os.geteuid() != 0:
+            raise RolloutError(f"guard: it needs root and runs as user {os.geteuid()}; set become: true")
+        core.checked_owner(module.params["owner"])
         result = states[module.params["state"]](core.Guard(), module.params)
     except (RolloutError, OSError, ValueError) as error:
         module.fail_json(msg=str(error))
+    for text in result.pop("warnings", []):
+        module.warn(text)
     module.exit_json(**result)
 
 

@@ -19,7 +19,6 @@ ALIAS = "ipv6-rollout-proof"
 SETTINGS = (
     "ControlMaster=no",
     "ControlPath=none",
-    "BatchMode=yes",
     "StrictHostKeyChecking=yes",
     "GlobalKnownHostsFile=/dev/null",
     f"HostKeyAlias={ALIAS}",
@@ -27,10 +26,37 @@ SETTINGS = (
     "ServerAliveInterval=2",
     "ServerAliveCountMax=3",
 )
+# Where there is a password, ansible answers ssh's question for it: once, so that no account is locked.
+QUIET, ASKING = "BatchMode=yes", "NumberOfPasswordPrompts=1"
 _FAMILIES = {
     "ipv4": (socket.AF_INET, ipaddress.IPv4Address, "-4"),
     "ipv6": (socket.AF_INET6, ipaddress.IPv6Address, "-6"),
 }
+
+
+def families(value: object) -> list[str]:
+    """Return the families to prove, from a list or, as the module takes it, from a text with commas."""
+    if value is None:
+        return ["ipv4"]
+    named = [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(named, (list, tuple)):
+        raise RolloutError(f"prove: {shown(value)} is no list; write [ipv4], [ipv6] or both")
+    for family in named:
+        if not isinstance(family, str) or family not in _FAMILIES:
+            raise RolloutError(f"prove: {shown(family)} is no address family; write [ipv4], [ipv6] or both")
+    return [str(family) for family in dict.fromkeys(named)]
+
+
+def given_addresses(value: object, proved: t.Sequence[str]) -> dict[str, t.Any]:
+    """Return the addresses by family, those that are used checked."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not set(value) <= set(_FAMILIES):
+        raise RolloutError(f"addresses: {shown(value)} is no mapping of ipv4 and ipv6; write {{ipv6: 2001:db8::80}}")
+    for family in proved:
+        if family in value:
+            proof_address(family, value, "")
+    return dict(value)
 
 
 def proof_address(family: str, given: t.Mapping[str, t.Any], host: str) -> str:
@@ -74,15 +100,22 @@ def own_arguments(arguments: str) -> str:
             setting = next(words, "")
             if not setting.lower().startswith(("controlmaster", "controlpath", "controlpersist", "addressfamily")):
                 kept += ["-o", setting]
-        elif not word.startswith(("-S", "-M", "-4", "-6")) and not word.lower().startswith("-ocontrol"):
+        elif not word.startswith(("-S", "-M", "-4", "-6")) and not word.lower().startswith(
+            ("-ocontrol", "-oaddressfamily")
+        ):
             kept.append(word)
     return shlex.join(kept)
 
 
-def login_arguments(family: str, known_hosts: str, connect_timeout: int, arguments: str) -> str:
+def login_arguments(family: str, known_hosts: str, connect_timeout: int, arguments: str, password: bool) -> str:
     """Return ssh's arguments for a login of its own. Ours come first: ssh takes the first value of each option."""
     ours = [_FAMILIES[family][2]]
-    for setting in (*SETTINGS, f"UserKnownHostsFile={known_hosts}", f"ConnectTimeout={connect_timeout}"):
+    for setting in (
+        ASKING if password else QUIET,
+        *SETTINGS,
+        f"UserKnownHostsFile={known_hosts}",
+        f"ConnectTimeout={connect_timeout}",
+    ):
         ours += ["-o", setting]
     return f"{shlex.join(ours)} {own_arguments(arguments)}".strip()
 
@@ -92,9 +125,18 @@ def known_hosts(keys: t.Sequence[str]) -> str:
     return "".join(f"{ALIAS} {key}\n" for key in keys)
 
 
+def shared_login(connection: str) -> bool:
+    """Whether connections of this kind share one login among all, so that none can be made anew."""
+    return "mitogen" in connection.lower()
+
+
 def run_owner() -> str:
     """Return who runs this, for another operator to read."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container may run as a user without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"[:128]
 
 
 def run_token() -> str:

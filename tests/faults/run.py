@@ -5,17 +5,20 @@
 
 Each case: a look at the host, ansible-playbook (arm, sabotage, commit), a look without ssh until the host is what it
 was or its time is over, and a plain second run. The hosts work side by side, one case at a time on each of them.
+A case counts only if its fault happened: a host that nobody locked out has not come back.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import difflib
 import os
 import queue
 import random
 import re
 import signal
+import socket
 import sys
 import threading
 import time
@@ -35,8 +38,11 @@ def difference(before: list[str], after: list[str]) -> str:
     return "\n".join(lines[:30])
 
 
-def lock_out(target: Target, fault: Fault) -> float:
-    """Carry out one case and return how many seconds after the window's end the host was what it had been."""
+def lock_out(target: Target, fault: Fault, cuts: bool) -> tuple[float, bool]:
+    """Carry out one case.
+
+    Return how many seconds after the window's end the host was what it had been, and whether the fault was applied.
+    """
     target.shell(f"rm -f /run/fault-applied\n{fault.prepare}")
     variables = {
         "fault_window": WINDOW,
@@ -52,8 +58,10 @@ def lock_out(target: Target, fault: Fault) -> float:
         Controller(target.inventory, target.machine.name, "lockout.yml", variables) for _run in range(fault.operators)
     ]
     try:
-        late = _see(target, fault, watch, runs)
+        late, shut = _see(target, fault, watch, runs)
         _judge(fault, runs)
+        if cuts and not shut and not any(_lost(run) for run in runs):
+            raise Failure("never happened: the host was never cut off")
     except Failure as error:
         said = "\n".join(line for run in runs for line in run.said().splitlines()[-25:])
         raise Failure(f"{error}\n{said}") from None
@@ -63,25 +71,53 @@ def lock_out(target: Target, fault: Fault) -> float:
         watch.process.kill()
         watch.process.wait()
         target.shell("rm -f /run/fault-applied")
-    return late
+    return late, "applied" in watch.events
 
 
-def _see(target: Target, fault: Fault, watch: Watch, runs: list[Controller]) -> float:
+def _kill(run: Controller) -> None:
+    run.kill()
+    if run.process.returncode != -signal.SIGKILL:
+        raise Failure("never happened: the controller had ended before it was killed")
+
+
+def _shut(target: Target) -> bool:
+    """Whether the host takes no new connection to its sshd over one of the families."""
+    for address in (target.machine.ipv4, target.ipv6):
+        try:
+            socket.create_connection((address, 22), timeout=1).close()
+        except OSError:
+            return True
+    return False
+
+
+def _lost(run: Controller) -> bool:
+    """Whether a controller lost its host: it hangs, or says so."""
+    said = " ".join(run.said().split())
+    return run.process.poll() is None or bool(re.search("UNREACHABLE!|no fresh login over|it is too late", said))
+
+
+def _see(target: Target, fault: Fault, watch: Watch, runs: list[Controller]) -> tuple[float, bool]:
+    """Return how late the host was back, and whether it was shut in the meantime."""
     armed = watch.wait("armed", 40)
     if not armed:
         raise Failure("it was never armed")
-    if fault.kill == "applied":
-        watch.wait("applied", 20)
-        runs[0].kill()
-    elif isinstance(fault.kill, float):
+    shut = False
+    if isinstance(fault.kill, float):
         time.sleep(fault.kill)
-        runs[0].kill()
-    elif fault.kill_connections:
-        watch.wait("applied", 20)
-        runs[0].kill(connections_only=True)
-    if fault.restart:
+        _kill(runs[0])
+    else:
+        # The script's last word is a file on the host, which is looked for past ssh.
         if not watch.wait("applied", 20):
-            raise Failure("nothing was applied")
+            raise Failure("never happened: nothing was applied")
+        if fault.kill == "applied":
+            _kill(runs[0])
+        elif fault.kill_connections:
+            if not runs[0].masters():
+                raise Failure("never happened: there was no shared connection to kill")
+            runs[0].kill(connections_only=True)
+        if not fault.restart:
+            shut = _shut(target)
+    if fault.restart:
         target.restart(fault.restart == "hard")
     else:
         if not watch.wait("gone", WINDOW + 30):
@@ -108,7 +144,7 @@ def _see(target: Target, fault: Fault, watch: Watch, runs: list[Controller]) -> 
             said.split()
         ):
             raise Failure(f"the guard says: {note}")
-    return now - deadline
+    return now - deadline, shut
 
 
 def _judge(fault: Fault, runs: list[Controller]) -> None:
@@ -143,7 +179,13 @@ def case(target: Target, seed: int, number: int, name: str) -> tuple[float, str]
     """Carry out one case and its second run; return how late the host was back, and why it failed if it did."""
     fault = CATALOGUE[name](random.Random(f"{seed} {number} {name}"))
     try:
-        late = lock_out(target, fault)
+        # A restart cuts off by itself, and one change is there to be harmless.
+        cuts = fault.kill in (None, "applied") and not fault.restart and "harmless" not in name
+        late, applied = lock_out(target, fault, cuts)
+        if not applied:
+            # The controller died before it had changed anything. That is restored, too, but only half of the case.
+            again, _applied = lock_out(target, dataclasses.replace(fault, kill="applied"), cuts=True)
+            late = max(late, again)
         second_run(target)
     except Failure as error:
         return 0.0, str(error)
