@@ -235,6 +235,12 @@ class Guard:
         done = self._call("restore" if lease.boot == boot_id() else "boot", lease.token)
         if os.path.isdir(self.directory):
             raise RolloutError(f"armed: what {lease.owner} left behind could not be restored: {done.said}")
+        if done.rc != 0:
+            raise RolloutError(
+                f"armed: what {lease.owner} left behind could not be restored; on the host, 'sh"
+                f" {self.directory}.failed/guard.sh restore {self.directory}.failed' tries again; remove that folder"
+                " to give it up"
+            )
 
     def _sweep(self) -> None:
         """Remove what a run that was killed while it recorded, or a holder that was killed at its end, has left."""
@@ -355,7 +361,8 @@ class Guard:
     def disarm(self, token: str) -> None:
         """Stop the holders and remove every trace: from here on the host keeps what it has."""
         done = self._call("disarm", token)
-        if done.rc == 3 or os.path.isdir(self.directory):
+        # Whatever else it says: only 0 means that it was this call that ended the guard.
+        if done.rc != 0 or os.path.isdir(self.directory):
             raise RolloutError("committed: it is too late, the host is being rolled back. Run it again")
 
     def restore(self, token: str) -> t.Optional[Rollback]:

@@ -62,16 +62,21 @@ restore_rules() {
     [ "$(plain_rules "$family" <"$saved")" = "$(plain_rules "$family" <"$tmp/now/$program.rules")" ] && return 0
     {
         cat "$saved"
-        # A table that was not there then is emptied.
+        # A table that was not there then is emptied; nft has those that were mixed.
         sed -n 's/^\*//p' "$tmp/now/$program.rules" | while read -r table; do
+            case $program in
+            *legacy) ;;
+            *) grep -qxF "${program%tables*} $table" "$dir/mixed" && continue ;;
+            esac
             grep -qxF "*$table" "$saved" || empty_table "$table"
         done
-    } | "$program-restore" -w 10
+    } | bounded "$program-restore" -w 10
 }
 
 # The native tables first: one that took the name of a table of iptables stands in its way. And at the end, since
 # iptables makes a table that was not there to say that it is empty.
 restore_firewall() {
+    look_firewall "$tmp/now"
     restore_tables "$tmp/now"
     cat "$dir/programs" "$tmp/now/programs" | sort -u | while read -r program family; do
         restore_rules "$program" "$family"
@@ -89,44 +94,81 @@ same_file() {
 }
 
 # Put one file back, whole or not at all. Where there is no room for a copy, the saved file itself gets a second name.
+# A folder that took its place is kept under another name. The name of the copy is one that no "*" finds.
 restore_file() {
-    mkdir -p -- "${2%/*}"
-    new=$2.guard.$$
+    new=${2%/*}/.guard.$$
+    [ -d "${2%/*}" ] || (umask 022 && mkdir -p -- "${2%/*}")
+    if [ -d "$2" ] && [ ! -L "$2" ]; then
+        rmdir -- "$2" 2>/dev/null || mv -T -- "$2" "$2.moved-by-guard" || return 1
+    fi
     if ! cp -a -- "$1" "$new"; then
         rm -f -- "$new"
         cp -al -- "$1" "$new" || return 1
     fi
-    [ -L "$new" ] || sync "$new"
-    mv -fT -- "$new" "$2" && sync "${2%/*}"
+    [ -L "$new" ] || timed 10 sync "$new"
+    if ! mv -fT -- "$new" "$2"; then
+        rm -f -- "$new"
+        return 1
+    fi
+    timed 10 sync "${2%/*}"
+}
+
+# What is not a folder any more is one again, with its mode and owner. What lies behind a link is never touched.
+restore_folders() {
+    folders >"$tmp/folders_now"
+    only_in "$dir/folders" "$tmp/folders_now" | while IFS=$tab read -r mode real path; do
+        if [ "$real" = "$path" ]; then
+            if [ -L "$path" ] || [ ! -d "$path" ]; then rm -f -- "$path"; fi
+            [ -d "$path" ] || mkdir -p -- "$path"
+        fi
+        if [ "$(readlink -f -- "$path")" = "$real" ]; then
+            chown "${mode#* }" -- "$path"
+            chmod "${mode% *}" -- "$path"
+        fi
+    done
+}
+
+# Whether the folder of a file is what it was, or one without links: else it is somebody else's.
+same_folder() {
+    folder=${1%/*}
+    real=$(readlink -f -- "$folder") || return 1
+    [ "$real" = "$folder" ] || cut -f 2- "$dir/folders" | grep -qxF -- "$real$tab$folder"
 }
 
 restore_files() {
-    files_changed=no
+    restore_folders
     # The new ones first, which makes room.
-    listing >"$tmp/listing"
+    listing >"$tmp/listing_now"
+    only_in "$tmp/listing_now" "$dir/named" >"$tmp/new"
     while IFS= read -r path; do
-        if [ ! -e "$dir/files$path" ] && [ ! -L "$dir/files$path" ]; then
+        if same_folder "$path"; then
             rm -f -- "$path"
             files_changed=yes
         fi
-    done <"$tmp/listing"
-    (cd "$dir/files" && find . ! -type d) >"$tmp/listing"
+    done <"$tmp/new"
+    fingerprints >"$tmp/prints"
+    {
+        sed -n 's/^file l[^ ]* [^ ]* //p' "$dir/state"
+        only_in "$dir/state" "$tmp/prints" |
+            sed -n 's/^file [^ ]* [^ ]* //p; s/^content [^\\ ]*  //p
+                /^content \\/ { s/^content [^ ]*  //; s/\\\\/\\/g; p; }'
+    } | sort -u >"$tmp/broken"
     while IFS= read -r path; do
-        path=${path#.}
         if ! same_file "$dir/files$path" "$path"; then
             restore_file "$dir/files$path" "$path"
             files_changed=yes
         fi
-    done <"$tmp/listing"
-    folders >"$tmp/folders"
-    # The deepest first; a folder that holds anything else stays.
-    sort -r "$tmp/folders" | while IFS= read -r path; do
-        grep -qxF -- "$path" "$dir/folders" || rmdir -- "$path" 2>/dev/null
+    done <"$tmp/broken"
+    # What making it has changed: the deepest first; a folder that holds anything else stays.
+    restore_folders
+    cut -f 3 "$tmp/folders_now" | sort -r | while IFS= read -r path; do
+        cut -f 3 "$dir/folders" | grep -qxF -- "$path" || rmdir -- "$path" 2>/dev/null
     done
 }
 
 restore_links() {
-    only_in "$dir/links" "$tmp/now/links" | while IFS='|' read -r device up arp multicast mtu master; do
+    links >"$tmp/links"
+    only_in "$dir/links" "$tmp/links" | while IFS='|' read -r device up arp multicast mtu master; do
         # Each for itself: what one kind of interface refuses must not keep the others back.
         for words in "$master" "$mtu" "$arp" "$multicast" "$up"; do
             # shellcheck disable=SC2086 # words
@@ -137,6 +179,7 @@ restore_links() {
 
 # Twice, since some change others.
 restore_sysctls() {
+    # shellcheck disable=SC2034 # only counted
     for round in 1 2; do
         sysctls >"$tmp/sysctls"
         only_in "$dir/sysctls" "$tmp/sysctls" | while read -r path value; do
@@ -145,17 +188,37 @@ restore_sysctls() {
     done
 }
 
+# Those of one interface in their order: IPv4 adds a new one at the end, and the first one of a network is its primary;
+# IPv6 adds it at the front. So what comes after the first difference is made again. Dynamic ones have no order in IPv6.
 restore_addresses() {
     addresses >"$tmp/addresses"
     awk -F '|' 'FILENAME == ARGV[1] { old[$1] = 1; next } !($1 in old) && $2 != "dynamic" { print $1 }' \
-        "$dir/addresses" "$tmp/addresses" |
-        while read -r device family words; do
-            # shellcheck disable=SC2086 # an address, perhaps with its peer
-            ip addr del $words dev "$device"
-        done
+        "$dir/addresses" "$tmp/addresses" | delete_addresses
     addresses >"$tmp/addresses"
-    awk -F '|' 'FILENAME == ARGV[1] { now[$1 "|" $2] = 1; next } !(($1 "|" $2) in now) { print $1 "|" $3 }' \
-        "$tmp/addresses" "$dir/addresses" |
+    awk -F '|' '
+    { split($1, words, " "); group = words[1] " " words[2]; first = words[2] == "inet" }
+    $2 == "dynamic" && !first { next }
+    FILENAME == ARGV[1] { then[group, ++count[group]] = $1; old[$1] = 1; next }
+    $1 in old { now[group, ++have[group]] = $1 }
+    END {
+        for (group in have) {
+            n = have[group]; m = count[group]
+            if (group ~ / inet$/) {
+                for (i = 1; i <= n && now[group, i] == then[group, i]; i++);
+                for (; n >= i; n--) print now[group, n]
+            } else {
+                for (; n > 0 && now[group, n] == then[group, m]; n--) m--
+                for (i = 1; i <= n; i++) print now[group, i]
+            }
+        }
+    }' "$dir/addresses" "$tmp/addresses" | delete_addresses
+    addresses >"$tmp/addresses"
+    awk -F '|' '
+    FILENAME == ARGV[1] { now[$1 "|" $2] = 1; next }
+    ($1 "|" $2) in now { next }
+    $1 ~ / inet / { print $1 "|" $3; next }
+    { six[++count] = $1 "|" $3 }
+    END { for (; count > 0; count--) print six[count] }' "$tmp/addresses" "$dir/addresses" |
         while IFS='|' read -r key words; do
             IFS=' '
             # shellcheck disable=SC2086 # words
@@ -167,47 +230,100 @@ restore_addresses() {
         done
 }
 
+delete_addresses() {
+    while read -r device family words; do
+        # shellcheck disable=SC2086 # an address, perhaps with its peer
+        ip addr del $words dev "$device"
+    done
+}
+
 restore_neighbours() {
     neighbours >"$tmp/neighbours"
     only_in "$tmp/neighbours" "$dir/neighbours" | while read -r address device name rest; do
-        ip neigh del "$address" dev "$name"
+        case $address in
+        # Here the words are: proxy, the address, dev, the interface.
+        proxy) ip neigh del proxy "$device" dev "${rest##* }" ;;
+        *) ip neigh del "$address" dev "$name" ;;
+        esac
     done
     only_in "$dir/neighbours" "$tmp/neighbours" | while read -r words; do
+        case $words in
+        proxy*) state= ;;
+        *) state='nud permanent' ;;
+        esac
         # shellcheck disable=SC2086 # words
-        ip neigh replace $words nud permanent
+        ip neigh replace $words $state
     done
 }
 
-restore_routes() {
-    # Twice: a route may need another one to be there first.
+# Before the routes that name them; groups after their members, in the second round.
+restore_nexthops() {
+    # shellcheck disable=SC2034 # only counted
     for round in 1 2; do
-        routes >"$tmp/routes"
-        awk -F '|' 'FILENAME == ARGV[1] { old[$1 "|" $2] = 1; next } !(($1 "|" $2) in old) { print }' \
-            "$dir/routes" "$tmp/routes" |
-            while IFS='|' read -r family words life; do
-                IFS=' '
-                # shellcheck disable=SC2086 # words
-                ip -"$family" route del $words
-            done
-        awk -F '|' 'FILENAME == ARGV[1] { now[$1 "|" $2] = 1; next } !(($1 "|" $2) in now) { print }' \
-            "$tmp/routes" "$dir/routes" |
-            while IFS='|' read -r family words life; do
-                IFS=' '
-                # shellcheck disable=SC2086 # words
-                ip -"$family" route replace $words $life
-            done
+        nexthops >"$tmp/nexthops"
+        awk 'FILENAME == ARGV[1] { old[$2] = 1; next } !($2 in old) { print $2 }' "$dir/nexthops" "$tmp/nexthops" |
+            while read -r id; do ip nexthop del id "$id"; done
+        only_in "$dir/nexthops" "$tmp/nexthops" | while read -r words; do
+            # shellcheck disable=SC2086 # words
+            ip nexthop replace $words
+        done
     done 2>/dev/null
 }
 
+# Routes of one destination, table, metric and type of service belong together. One is replaced; of several the order
+# counts, so they go and are appended again.
+restore_routes() {
+    # Twice: a route may need another one to be there first.
+    # shellcheck disable=SC2034 # only counted
+    for round in 1 2; do
+        routes >"$tmp/routes"
+        awk -F '|' '
+        {
+            n = split($2, words, " ")
+            i = words[1] ~ /^(local|broadcast|anycast|multicast|blackhole|unreachable|prohibit|throw)$/ ? 2 : 1
+            group = $1 "|" words[i]
+            for (i++; i < n; i++)
+                if (words[i] ~ /^(table|metric|tos|from)$/) group = group " " words[i] " " words[i + 1]
+        }
+        FILENAME == ARGV[1] { then[group] = then[group] $2 "|"; old[group, ++count[group]] = $0; next }
+        { now[group] = now[group] $2 "|"; new[group, ++have[group]] = $0 }
+        END {
+            for (group in now) {
+                if (now[group] == then[group] || (count[group] == 1 && have[group] == 1)) continue
+                for (i = 1; i <= have[group]; i++) print "del|" new[group, i]
+            }
+            for (group in then) {
+                if (now[group] == then[group]) continue
+                for (i = 1; i <= count[group]; i++) print (count[group] == 1 ? "replace|" : "append|") old[group, i]
+            }
+        }' "$dir/routes" "$tmp/routes" >"$tmp/todo"
+        while IFS='|' read -r verb family words life; do
+            [ "$verb" = del ] && life=
+            # shellcheck disable=SC2086 # words
+            IFS=' ' && ip -"$family" route "$verb" $words $life
+        done <"$tmp/todo"
+    done 2>/dev/null
+}
+
+# Equal priorities in their order, too: a new one comes last.
 restore_policies() {
     policies >"$tmp/policies"
-    only_in "$dir/policies" "$tmp/policies" | while IFS='|' read -r family words; do
+    only_in "$dir/policies" "$tmp/policies" | policy add
+    only_in "$tmp/policies" "$dir/policies" | policy del
+    policies >"$tmp/policies"
+    awk '
+    FILENAME == ARGV[1] { then[$1, $2] = then[$1, $2] $0 "\n"; next }
+    { now[$1, $2] = now[$1, $2] $0 "\n" }
+    END { for (key in then) if (key in now && then[key] != now[key]) printf "%s", then[key] }' \
+        "$dir/policies" "$tmp/policies" >"$tmp/order"
+    policy del <"$tmp/order"
+    policy add <"$tmp/order"
+}
+
+policy() {
+    while IFS='|' read -r family words; do
         # shellcheck disable=SC2086 # words
-        IFS=' ' && ip -"$family" rule add $words
-    done
-    only_in "$tmp/policies" "$dir/policies" | while IFS='|' read -r family words; do
-        # shellcheck disable=SC2086 # words
-        IFS=' ' && ip -"$family" rule del $words
+        IFS=' ' && ip -"$family" rule "$1" $words
     done
 }
 
@@ -216,30 +332,38 @@ restore_units() {
     [ -s "$dir/units" ] || return 0
     units >"$tmp/units"
     while read -r unit before; do
+        beat
         now=$(sed -n "s/^$unit //p" "$tmp/units")
         if [ "$before" = active ]; then
-            [ "$now" = active ] || timeout 10 systemctl reset-failed "$unit"
+            [ "$now" = active ] || timed 10 systemctl reset-failed "$unit"
             if [ "$now" != active ] || [ "$files_changed" = yes ]; then
-                timeout 30 systemctl reload-or-restart "$unit"
+                timed 30 systemctl reload-or-restart "$unit"
             fi
         elif [ "$now" = active ]; then
-            timeout 30 systemctl stop "$unit"
+            timed 30 systemctl stop "$unit"
         fi
     done <"$dir/units"
 }
 
-restore_all() {
-    rm -rf "$tmp/now"
-    mkdir "$tmp/now"
-    look "$tmp/now"
-    restore_firewall
-    restore_files
+restore_network() {
     restore_links
     restore_sysctls
     restore_addresses
     restore_neighbours
     restore_policies
+    restore_nexthops
     restore_routes
+}
+
+# Side by side: what hangs keeps nothing else back.
+restore_all() {
+    rm -rf "$tmp/now"
+    mkdir "$tmp/now"
+    files_changed=no
+    restore_firewall &
+    restore_network &
+    restore_files
+    wait
     restore_units
 }
 """

@@ -35,19 +35,39 @@ addresses() {
     }'
 }
 
-# Each route of every table but the kernel's own: family | the route | how long it lives.
+# Each nexthop object.
+nexthops() {
+    ip -o nexthop show 2>/dev/null | awk '{
+        words = $1
+        for (i = 2; i <= NF; i++) {
+            if ($i == "scope") i++
+            else if ($i !~ /^(linkdown|dead|offload|trap)$/) words = words " " $i
+        }
+        print words
+    }'
+}
+
+# Each route but the kernel's own: family | the route | how long it lives. What a nexthop object says is not repeated.
 routes() {
     for family in 4 6; do
         ip -o -$family route show table all 2>/dev/null | awk -v family=$family '
-        / table (local|unspec)( |$)/ || /^(local|broadcast|anycast|multicast) / || / metric 4294967295( |$)/ { next }
+        / proto kernel( |$)/ && (/ table local( |$)/ || /^(local|broadcast|anycast|multicast) /) { next }
+        / table unspec( |$)/ || / metric 4294967295( |$)/ { next }
         {
             gsub(/\\/, " ")
-            key = ""; life = ""
+            key = ""; life = ""; object = 0
             for (i = 1; i <= NF; i++) {
                 if ($i == "expires") { life = $(i + 1); sub(/sec$/, "", life); life = " expires " life; i++ }
+                else if (object && $i == "via") i += $(i + 1) ~ /^inet6?$/ ? 2 : 1
+                else if (object && $i ~ /^(dev|weight)$/) i++
+                else if (object && $i ~ /^(nexthop|onlink)$/) continue
+                else if ($i == "nhid") { object = 1; key = key " nhid " $(i + 1); i++ }
+                else if ($i == "lock" && $(i - 1) == "rto_min") continue
                 else if ($i == "error" || ($i == "pref" && $(i + 1) == "medium")) i++
                 else if ($i !~ /^(linkdown|dead|offload|trap|rt_offload|rt_trap)$/) key = key " " $i
             }
+            # Where nothing is said, "ip route add" puts these into another table than it shows them in.
+            if (key ~ /^ (local|broadcast|anycast) / && key !~ / table /) key = key " table main"
             print family "|" substr(key, 2) "|" life
         }'
     done
@@ -77,20 +97,25 @@ links() {
     }'
 }
 
-# Each neighbour that somebody has set.
+# Each neighbour that somebody has set, and those that this host answers for.
 neighbours() {
     ip -o neigh show nud permanent 2>/dev/null | awk '
-    { for (i = 2; i < NF; i++) if ($i == "lladdr") { print $1 " dev " $3 " lladdr " $(i + 1); next } }'
+    {
+        router = / router( |$)/ ? " router" : ""
+        for (i = 2; i < NF; i++) if ($i == "lladdr") { print $1 " dev " $3 " lladdr " $(i + 1) router; next }
+    }'
+    ip -o neigh show proxy 2>/dev/null | awk '$2 == "dev" { print "proxy " $1 " dev " $3 }'
 }
 
 # Each sysctl with its value: those that change others first. Not with "read": sh reads byte by byte, and the kernel
-# gives out such a file in one piece or not at all. Not the directories of interfaces that were not there then.
+# gives out such a file in one piece or not at all. Not secrets.
 sysctls() {
     (
         cd /proc/sys/net || exit 0
-        grep -sH -d skip '' ipv4/ip_forward ipv6/conf/all/forwarding ipv4/conf/all/* ipv4/conf/default/* \
+        set +f
+        grep -sHZ -d skip '' ipv4/ip_forward ipv6/conf/all/forwarding ipv4/conf/all/* ipv4/conf/default/* \
             ipv6/conf/all/* ipv6/conf/default/* ipv4/conf/*/* ipv6/conf/*/* ipv4/ip_* ipv4/icmp_* ipv6/* bridge/*
-    ) | sed 's/:/ /' | awk '!seen[$1]++'
+    ) | tr '\0' ' ' | awk '$1 !~ /stable_secret$/ && !seen[$1]++'
 }
 
 # The commands for rules that are there: the back ends nft and legacy side by side, and their families. A kernel
@@ -122,83 +147,159 @@ plain_rules() {
     }' | sort -s -t '|' -k 1,1
 }
 
-# All nftables tables, and what is in those that iptables does not keep. $1 is a folder with the rules of iptables.
-native_tables() {
-    : >"$1/tables"
-    command -v nft >/dev/null || return 0
-    nft list tables 2>/dev/null | sed -n 's/^table //p' >"$1/tables"
+# Whether iptables keeps a table. $1 is a folder with its rules.
+of_iptables() {
+    case $2 in
+    ip) grep -qsxF "*$3" "$1/iptables-nft.rules" "$1/iptables.rules" ;;
+    ip6) grep -qsxF "*$3" "$1/ip6tables-nft.rules" "$1/ip6tables.rules" ;;
+    *) false ;;
+    esac
+}
+
+# Tables of iptables that hold what it can't say, and leaves out without a word: sets, maps, rules that it did not make
+# (its own all count). nft keeps those, unless they hold what only iptables can say, too: nobody can give these back.
+mixed_tables() {
+    : >"$1/mixed"
+    : >"$1/lost"
     while read -r family table; do
-        case $family in
-        ip) grep -qsxF "*$table" "$1/iptables-nft.rules" "$1/iptables.rules" && continue ;;
-        ip6) grep -qsxF "*$table" "$1/ip6tables-nft.rules" "$1/ip6tables.rules" && continue ;;
-        esac
-        nft -s list table "$family" "$table" 2>/dev/null
+        of_iptables "$1" "$family" "$table" || continue
+        kind=$(nft --debug=netlink list table "$family" "$table" 2>/dev/null | awk -v name="$family $table " '
+            function rule() { if (open && !counted) native = 1; open = 0 }
+            index($0, name) == 1 && $4 ~ /^[0-9]+$/ { rule(); open = 1; counted = 0 }
+            !/^  \[ / && index($0, name) != 1 { rule() }
+            /^  \[ counter / { counted = 1 }
+            /^  \[ (lookup|dynset|objref) / { native = 1 }
+            /^  \[ (match|target) / { compat = 1 }
+            /^\t[a-z]/ && !/^\tchain / { native = 1 }
+            END { if (native) print compat ? "lost" : "mixed" }')
+        [ -z "$kind" ] || echo "$family $table" >>"$1/$kind"
+    done <"$1/tables"
+    cat "$1/lost" >>"$1/mixed"
+    while read -r family table; do
+        for rules in "$1/${family}tables-nft.rules" "$1/${family}tables.rules"; do
+            [ -e "$rules" ] || continue
+            awk -v start="*$table" '$0 == start { skip = 1 } !skip { print } /^COMMIT/ { skip = 0 }' \
+                "$rules" >"$rules.new"
+            mv "$rules.new" "$rules"
+        done
+    done <"$1/mixed"
+}
+
+# What is in the tables that iptables does not keep.
+native_tables() {
+    while read -r family table; do
+        of_iptables "$1" "$family" "$table" || nft -s list table "$family" "$table" 2>/dev/null
     done <"$1/tables"
 }
 
-# The same as it is compared: what packets themselves put into a set is left out, the order of tables means nothing.
+# The same as it is compared: what packets themselves put into a set is left out, the order of tables means nothing,
+# and what a program owns is its own business.
 plain_tables() {
     awk '
     /^#/ { next }
-    /^table / { table = "nft " $2 " " $3 "|" }
+    /^table / { table = "nft " $2 " " $3 "|"; text = ""; owned = 0 }
+    /^\tflags .*owner/ { owned = 1 }
     /^\tset / || /^\tmap / { dynamic = 0 }
     /^\t\tflags .*dynamic/ { dynamic = 1 }
     /^\t\telements = / && dynamic { skip = 1 }
-    !skip { print table $0 }
-    skip && /}$/ { skip = 0 }' | sort -s -t '|' -k 1,1
+    !skip { text = text table $0 "\n" }
+    skip && /}$/ { skip = 0 }
+    /^}/ && !owned { printf "%s", text }' | sort -s -t '|' -k 1,1
 }
 
 # Each unit that was named, and whether it runs.
 units() {
     if [ -s "$dir/services" ] && [ -d /run/systemd/system ]; then
         # shellcheck disable=SC2046 # names without spaces
-        timeout 10 systemctl is-active $(cat "$dir/services") | sed 's/^activating$/active/; s/^reloading$/active/' |
+        timed 10 systemctl is-active $(cat "$dir/services") | sed 's/^activating$/active/; s/^reloading$/active/' |
             paste -d ' ' "$dir/services" -
     fi
 }
 
-# All files that the patterns name now, and those that links among them lead to.
+# What the patterns themselves name now: files, and links. A name with a line's end in it is no name of a file here.
 listing() {
     (
+        set +f
         IFS=
         while read -r pattern; do
             # The pattern is expanded here, and nowhere split.
             for path in $pattern; do
-                if [ -L "$path" ]; then
-                    printf '%s\n' "$path"
-                    real=$(readlink -f -- "$path") && [ -f "$real" ] && printf '%s\n' "$real"
-                elif [ -f "$path" ]; then
-                    printf '%s\n' "$path"
-                fi
+                case $path in *"$newline"* | *"$tab"*) continue ;; esac
+                if [ -L "$path" ] || [ -f "$path" ]; then printf '%s\n' "$path"; fi
             done
         done <"$dir/patterns"
     ) | sort -u
 }
 
-fingerprints() {
-    listing >"$tmp/listing"
-    xargs -r -d '\n' stat -c 'file %N %F %a %u:%g' -- <"$tmp/listing" 2>/dev/null
-    xargs -r -d '\n' sha256sum -- <"$tmp/listing" 2>/dev/null | sed 's/^/content /'
+# The files that links among them lead to. Only those of the record count: a link that is new guards nothing.
+targets() {
+    while IFS= read -r path; do
+        if [ -L "$path" ]; then printf '%s\n' "$path"; fi
+    done | xargs -r -d '\n' readlink -f -- | while IFS= read -r path; do
+        if [ -f "$path" ]; then printf '%s\n' "$path"; fi
+    done
 }
 
+# The folders of all these, and those above them: mode and owner, what it is without links, its name.
 folders() {
     (
+        set +f
         IFS=
-        while read -r pattern; do
-            for path in ${pattern%/*}; do [ -d "$path" ] && printf '%s\n' "$path"; done
-        done <"$dir/patterns"
-    ) | sort -u
+        cat "$dir/patterns" "$dir/targets" | while read -r pattern; do
+            for path in ${pattern%/*}; do
+                while [ -n "$path" ] && [ -d "$path" ]; do
+                    printf '%s\n' "$path"
+                    path=${path%/*}
+                done
+            done
+        done
+    ) | sort -u >"$tmp/folders"
+    xargs -r -d '\n' stat -L -c '%a %u:%g' -- <"$tmp/folders" >"$tmp/owners"
+    xargs -r -d '\n' readlink -f -- <"$tmp/folders" >"$tmp/reals"
+    paste "$tmp/owners" "$tmp/reals" "$tmp/folders"
 }
 
+# Links are never read through: what a new one leads to may not end.
+fingerprints() {
+    listing >"$tmp/named_seen"
+    folders >"$tmp/folders_seen"
+    prints "$tmp/named_seen" "$tmp/folders_seen"
+}
+
+prints() {
+    sort -u "$1" "$dir/targets" >"$tmp/listing"
+    xargs -r -d '\n' stat -c 'file %A %u:%g %n' -- <"$tmp/listing" >"$tmp/stat" 2>/dev/null
+    cat "$tmp/stat"
+    sed -n 's/^file l[^ ]* [^ ]* //p' "$tmp/stat" | xargs -r -d '\n' stat -c 'leads %N' -- 2>/dev/null
+    sed -n 's/^file -[^ ]* [^ ]* //p' "$tmp/stat" | xargs -r -d '\n' sha256sum -- 2>/dev/null | sed 's/^/content /'
+    # A folder that is new and holds something else may stay.
+    awk -F '\t' 'NR == FNR { old[$3]; next }
+        $3 in old { print "folder " $1 " " $3 ($2 == $3 ? "" : " -> " $2) }' "$dir/folders" "$2"
+}
+
+# One that does not answer still keeps the tables that it kept.
+look_rules() {
+    bounded "$1-save" >"$2/$1.rules" 2>/dev/null
+    if [ -e "$tmp/hung.$1-save" ]; then sed -n '/^\*/p' "$dir/$1.rules" >"$2/$1.rules"; fi
+}
+
+# Side by side, too: a program that hangs keeps its own rules from us, and no others.
 look_firewall() {
     programs >"$1/programs"
-    while read -r program family; do "$program-save" >"$1/$program.rules" 2>/dev/null; done <"$1/programs"
+    : >"$1/tables"
+    while read -r program family; do
+        look_rules "$program" "$1" &
+    done <"$1/programs"
+    if command -v nft >/dev/null; then nft list tables 2>/dev/null | sed -n 's/^table //p' >"$1/tables"; fi
+    wait
+    mixed_tables "$1"
     native_tables "$1" >"$1/native"
 }
 
 # Side by side: none of them needs another one.
 look() {
     addresses >"$1/addresses" &
+    nexthops >"$1/nexthops" &
     routes >"$1/routes" &
     policies >"$1/policies" &
     links >"$1/links" &
@@ -209,9 +310,12 @@ look() {
     wait
 }
 
-# What was looked at, as text that is compared. An interface that is new is not: whoever made it may need it.
+# What was looked at, as text that is compared. An interface that is new is not: whoever made it may need it. Nor the
+# order of addresses that a router or a daemon gives.
 describe() {
-    sed 's/|[^|]*$//; s/^/address /' "$1/addresses"
+    sed 's/|[^|]*$//; s/^/address /' "$1/addresses" | grep -v ' inet6 .*|dynamic$'
+    sed 's/|[^|]*$//; s/^/address /' "$1/addresses" | grep ' inet6 .*|dynamic$' | sort
+    sed 's/^/nexthop /' "$1/nexthops"
     sed 's/|[^|]*$//; s/^/route /' "$1/routes"
     sed 's/^/policy /' "$1/policies"
     awk -F '|' 'NR == FNR { old[$1] = 1; next } $1 in old { print "link " $0 }' "$dir/links" "$1/links"
@@ -225,25 +329,44 @@ describe() {
 # With tar, not with "cp --parents", which trips over folders that it meets twice.
 save_files() {
     mkdir "$dir/files"
-    listing | sed 's,^/,,' >"$tmp/listing"
+    listing >"$dir/named"
+    targets <"$dir/named" >"$dir/targets"
+    folders >"$dir/folders"
+    sort -u "$dir/named" "$dir/targets" | sed 's,^/,,' >"$tmp/listing"
     if [ -s "$tmp/listing" ]; then
         tar -C / -cf - --format=posix --no-recursion --verbatim-files-from -T "$tmp/listing" |
-            tar -C "$dir/files" --numeric-owner -xpf - || exit 1
+            tar -C "$dir/files" --numeric-owner -xpf -
     fi
-    folders >"$dir/folders"
+}
+
+# The programs that did not answer in time.
+silent() {
+    find "$tmp" -name 'hung.*' | sed 's,.*/hung\.,,' | sort | tr '\n' ' '
 }
 
 save() {
+    boot_of_now >"$dir/boot"
+    { save_files && prints "$dir/named" "$dir/folders" >"$tmp/prints"; } &
     look "$dir"
-    save_files
-    { describe "$dir"; fingerprints; } >"$dir/state"
+    if [ -n "$(silent)" ]; then
+        echo "no answer in $seconds seconds: $(silent)" >&2
+        exit 1
+    fi
+    if [ -s "$dir/lost" ]; then
+        echo "neither iptables nor nft alone can give back the table $(tr '\n' ' ' <"$dir/lost")of both; split it" >&2
+        exit 1
+    fi
+    [ -e "$tmp/prints" ] || exit 1
+    { describe "$dir" && cat "$tmp/prints"; } >"$dir/state"
 }
 
 state() {
     rm -rf "$tmp/now"
     mkdir "$tmp/now" || return 1
+    fingerprints >"$tmp/prints" &
     look "$tmp/now"
     describe "$tmp/now"
-    fingerprints
+    cat "$tmp/prints"
+    [ -z "$(silent)" ]
 }
 """

@@ -27,6 +27,32 @@ def _other_address(rng: Random) -> Fault:
     )
 
 
+@fault("addresses: the first of one network, and cut off")
+def _first_address(rng: Random) -> Fault:
+    first = rng.choice(["203.0.113.80/24", "2001:db8:dead:1::80/64", "2001:db8:dead:1::82/64"])
+    return Fault(f"ip addr del {first} dev $device; ip addr add {first} dev $device\n{cut(rng)}")
+
+
+@fault("addresses: two of one network, and the link goes down")
+def _addresses_down(rng: Random) -> Fault:
+    return Fault("ip link set $device down" + rng.choice(["", "; ip link set $device up; ip link set $device down"]))
+
+
+@fault("routes: appended ones, nexthop objects, and cut off")
+def _appended(rng: Random) -> Fault:
+    to = "ip route del 198.51.100.128/25"
+    what = rng.choice([to, f"{to}; {to}", "ip nexthop flush", "ip nexthop replace id 9 via 203.0.113.9 dev $device"])
+    return Fault(f"{what}; ip route flush table 100\n{cut(rng)}")
+
+
+@fault("routes: policy rules of one priority, and cut off")
+def _order(rng: Random) -> Fault:
+    octet = rng.choice([80, 81])
+    return Fault(
+        f"ip rule del pref 2000 from 203.0.113.{octet}; ip rule add pref 2000 from 203.0.113.99 lookup 100\n{cut(rng)}"
+    )
+
+
 @fault("routes: the controller is unreachable")
 def _blackhole(rng: Random) -> Fault:
     kind = rng.choice(["blackhole", "unreachable", "prohibit"])
@@ -132,6 +158,24 @@ def _files(rng: Random) -> Fault:
     )
 
 
+@fault("files: a link among them, and cut off")
+def _link(rng: Random) -> Fault:
+    # What it leads to is nobody's but the host's.
+    target = rng.choice(["/etc/passwd", "/etc/hostname", "/etc/ssh", "/etc/fault-daemon.conf"])
+    place = rng.choice(["sysctl.d/90-new.conf", "network/interfaces.d/new", "nftables.conf", "sysctl.d/README.sysctl"])
+    return Fault(f"ln -sf {target} /etc/{place}\n{cut(rng)}")
+
+
+@fault("files: a folder is gone, and cut off")
+def _folder(rng: Random) -> Fault:
+    folder = rng.choice(["/etc/network/interfaces.d", "/etc/network", "/etc/iptables", "/etc/systemd/network"])
+    then = rng.choice(["", f"; mkdir -m 700 {folder}", f"; ln -s /etc/ssh {folder}", f"; echo file >{folder}"])
+    return Fault(
+        f"rm -rf {folder}{then}\n{cut(rng)}",
+        files=["/etc/network/*", "/etc/network/*/*"],
+    )
+
+
 @fault("daemons: reloaded once their files are back")
 def _daemon(rng: Random) -> Fault:
     word = rng.choice(["reload", "restart"])
@@ -217,6 +261,52 @@ def _full(rng: Random) -> Fault:
         prepare="mount -t tmpfs -o size=3m tmpfs /var/lib",
         mend="umount -l /var/lib",
     )
+
+
+def hanging(programs: list[str], rng: Random) -> Fault:
+    """Let each of these programs hang the first time that the guard asks it when the time is over."""
+    guard = "/var/lib/ipv6-rollout-guard"
+    script = (
+        f"#!/bin/sh\\nread -r now rest </proc/uptime\\nread -r end <{guard}/deadline\\n"
+        '[ "${now%%.*}" -ge "${end:-9999999999}" ] && mkdir "/run/hung.${0##*/}" && sleep 1000\\n'
+        'PATH=/usr/sbin:/usr/bin:/sbin:/bin exec "${0##*/}" "$@"\\n'
+    )
+    names = " ".join(programs)
+    return Fault(
+        f"{both('-I INPUT -p tcp -j DROP')}; ip -6 route del default; echo broken >/etc/network/interfaces\n"
+        f"for name in {names}; do\nprintf '{script}' >/usr/local/sbin/$name; chmod +x /usr/local/sbin/$name\ndone",
+        mend=f"for name in {names}; do rm -rf /usr/local/sbin/$name /run/hung.$name; done",
+    )
+
+
+@fault("guard: nft hangs")
+def _nft_hangs(rng: Random) -> Fault:
+    return hanging(["nft"], rng)
+
+
+@fault("guard: iptables hangs")
+def _iptables_hangs(rng: Random) -> Fault:
+    return hanging(rng.choice([["iptables-nft-save"], ["ip6tables-nft-restore"], ["iptables-legacy-save"]]), rng)
+
+
+@fault("guard: ip hangs")
+def _ip_hangs(rng: Random) -> Fault:
+    return hanging(["ip"], rng)
+
+
+@fault("guard: /run is full")
+def _run_full(rng: Random) -> Fault:
+    used = "$(df -k --output=used /run | tail -n 1)"
+    return Fault(
+        f"{cut(rng)}\nmount -o remount,size=$(({used} + 64))k /run; dd if=/dev/zero of=/run/fill bs=1k 2>/dev/null",
+        mend="rm -f /run/fill; mount -o remount,size=50% /run",
+    )
+
+
+@fault("guard: systemctl isolate, and new connections are cut")
+def _isolate(rng: Random) -> Fault:
+    word = rng.choice(["isolate multi-user.target", "default"])
+    return Fault(f"{both('-I INPUT -p tcp --syn -j DROP')}\nsystemctl daemon-reload; systemctl {word}")
 
 
 @fault("Python: gone")

@@ -149,6 +149,20 @@ def _nft_changed(rng: Random) -> Fault:
     )
 
 
+@fault("nft: a table of iptables with a set of nft")
+def _nft_mixed(rng: Random) -> Fault:
+    made = "iptables -t raw -A PREROUTING -p udp -j ACCEPT; nft 'add set ip raw s { type ipv4_addr; }'"
+    broken = rng.choice(
+        ["nft 'flush chain ip raw PREROUTING'", "nft delete table ip raw", "iptables -t raw -F; iptables -t raw -X"]
+    )
+    kept = "nft list table ip raw 2>&1 | grep -q '@s drop'"
+    return Fault(
+        f"{broken}; {both('-I INPUT -p tcp -j DROP')}",
+        prepare=f"{made}; nft 'add element ip raw s {{ 203.0.113.66 }}; add rule ip raw PREROUTING ip saddr @s drop'",
+        mend=f"if {kept}; then nft delete table ip raw; fi",
+    )
+
+
 @fault("nft: everything is flushed and replaced")
 def _nft_flushed(rng: Random) -> Fault:
     return Fault(

@@ -13,7 +13,12 @@ for family in 4 6; do
     ip -o -$family route show table all | sed -E 's/ expires [0-9]+sec//' | sort | sed "s/^/route $family /"
     ip -$family rule show | sed "s/^/policy $family /"
     ip -o -$family neigh show nud permanent | sort | sed "s/^/neighbour $family /"
+    ip -o -$family neigh show proxy | sort | sed "s/^/neighbour $family /"
 done
+# Those of one network in their order.
+ip -o -4 addr show | awk '{ print "order", $2, $4 }'
+ip -o -6 addr show scope global -dynamic | awk '{ print "order", $2, $4 }'
+ip nexthop show | sed 's/^/nexthop /'
 for program in iptables ip6tables; do
     $program-save | plain | full | sed "s/^/rule $program /"
     $program-legacy-save 2>/dev/null | plain | full | sed "s/^/rule $program-legacy /"

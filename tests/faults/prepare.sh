@@ -40,6 +40,19 @@ ip -6 route add blackhole 2001:db8:dead::/48 table 100
 ip route add 192.0.2.128/25 dev $device metric 50
 ip neigh replace 192.0.2.9 lladdr 02:00:00:00:00:09 nud permanent dev $device
 ip neigh replace 2001:db8:dead::9 lladdr 02:00:00:00:00:09 nud permanent dev $device
+# What has an order: addresses of one network, routes to one destination, policy rules of one priority.
+for last in 80 81 82; do
+    ip addr add 203.0.113.\$last/24 dev $device
+    ip addr add 2001:db8:dead:1::\$last/64 dev $device nodad
+done
+ip route add 198.51.100.128/25 via 203.0.113.1
+ip route append 198.51.100.128/25 via 203.0.113.2
+ip rule add pref 2000 from 203.0.113.80 lookup 100
+ip rule add pref 2000 from 203.0.113.81 lookup 100
+ip nexthop add id 9 via 203.0.113.3 dev $device
+ip route add 192.0.2.64/26 nhid 9
+ip route add local 192.0.2.32/27 dev lo table 100
+ip neigh add proxy 2001:db8:dead::7 dev $device
 BASE
 chmod +x /usr/local/sbin/fault-base
 cat >/etc/systemd/system/fault-base.service <<'UNIT'

@@ -134,6 +134,8 @@ def _see(target: Target, fault: Fault, watch: Watch, runs: list[Controller]) -> 
             break
         if now > deadline + GRACE:
             raise Failure(f"the host is not what it was\n{difference(target.before, after)}")
+    if now > deadline + GRACE:
+        raise Failure(f"it came back, but {now - deadline:.1f} s after the window's end; {GRACE:.0f} are allowed")
     if not fault.restart:
         gone = float(watch.events["gone"][0])
         if gone < deadline - 1.2:

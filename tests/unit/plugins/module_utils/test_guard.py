@@ -52,7 +52,7 @@ COMMIT
 def call(function: str, stdin: str = "", ip: str = "", folder: str = "/nonexistent") -> str:
     fake = f"ip() {{ printf '%s' \"$IP_OUTPUT\"; }}\n{function}\n"
     done = subprocess.run(
-        ["/bin/sh", "-c", FUNCTIONS + "\n" + fake, "guard.sh", "test", folder],
+        ["/bin/sh", "-c", FUNCTIONS + "\nroom\n" + fake, "guard.sh", "test", folder],
         input=stdin,
         capture_output=True,
         text=True,
@@ -237,9 +237,11 @@ def test_neighbours():
         "192.0.2.9 dev eth0 lladdr 02:00:00:00:00:09 PERMANENT\n"
         "fe80::1 dev eth0 lladdr 02:00:00:00:00:01 router PERMANENT\n"
     )
-    assert call("neighbours", ip=text).splitlines() == [
+    fake = 'ip() { case $* in *proxy) echo "2001:db8::7 dev eth0  proxy " ;; *) printf %s "$IP_OUTPUT" ;; esac; }\n'
+    assert call(fake + "neighbours", ip=text).splitlines() == [
         "192.0.2.9 dev eth0 lladdr 02:00:00:00:00:09",
-        "fe80::1 dev eth0 lladdr 02:00:00:00:00:01",
+        "fe80::1 dev eth0 lladdr 02:00:00:00:00:01 router",
+        "proxy 2001:db8::7 dev eth0",
     ]
 
 
@@ -274,7 +276,7 @@ def tables(folder, now, native):
     (folder / "native").write_text(TABLE)
     (folder / "now" / "tables").write_text(now)
     (folder / "now" / "native").write_text(native)
-    fake = 'nft() { grep -v "^#" "$2"; }; tmp=$dir; restore_tables "$dir/now"'
+    fake = 'nft() { grep -v "^#" "$2"; }; rmdir "$tmp"; tmp=$dir; restore_tables "$dir/now"'
     return call(fake, folder=str(folder)).splitlines()
 
 
