@@ -371,7 +371,11 @@ def test_a_stale_lease(tmp_path, monkeypatch, boot, deadline, command):
     (folder / "lease.json").write_text(json.dumps(lease))
     (folder / "deadline").write_text(f"{deadline}\n")
     (folder / "guard.sh").write_text('echo "$1" >"$2/../called"; rm -rf "$2"; exit 0\n')
-    monkeypatch.setattr(guard.Guard, "_draft", lambda *given: (_ for _ in ()).throw(RolloutError("drafted")))
+
+    def drafted(*given):
+        raise RolloutError("drafted")
+
+    monkeypatch.setattr(guard.Guard, "_draft", drafted)
     with pytest.raises(RolloutError, match="guarded by first@example.com" if command == "refused" else "drafted"):
         guard.Guard(str(folder)).arm("second@example.com", "s" * 8, 60, [], [])
     called = tmp_path / "called"

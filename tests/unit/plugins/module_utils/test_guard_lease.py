@@ -81,6 +81,7 @@ def on_a_host(script: str):
         pytest.skip("only root may make the namespaces that keep this machine out of reach")
     done = subprocess.run(
         [*NAMESPACE, FOLDERS, "sh", sys.executable, "-c", f"{PRELUDE}\n{script}\nprint('\\n' + json.dumps(said))"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # the collection is found as it is here
         capture_output=True,
         text=True,
         timeout=60,

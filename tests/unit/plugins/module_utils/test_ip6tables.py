@@ -73,6 +73,7 @@ def run(tmp_path, *calls, boot="", live=""):
             "-c",
             PROGRAM,
         ],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # the collection is found as it is here
         input=json.dumps({"calls": calls, "boot": boot, "live": live, "file": str(folder / "rules.v6")}),
         capture_output=True,
         text=True,

@@ -99,7 +99,7 @@ def test_the_connection_is_found_though_sudo_took_it_out(tmp_path):
     # The environment of a process is that of its start: a shell that has it, and a child that has not.
     done = subprocess.run(
         ["sh", "-c", f'env -u SSH_CONNECTION "$0" -c "{child}"; true', sys.executable],
-        env={**os.environ, "SSH_CONNECTION": SEEN},
+        env={**os.environ, "SSH_CONNECTION": SEEN, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=True,
