@@ -91,6 +91,11 @@ class Engine:
         """Run a script of the lab's own inside a container."""
         return self.run("exec", "-i", container, "sh", "-euc", script, stdin=stdin).stdout.decode(errors="replace")
 
+    def power_off(self, container: str) -> None:
+        """Kill a container, and wait until its network is gone: a start before that would go on in the old one."""
+        self.run("kill", "--signal=KILL", container)
+        self.run("wait", *(["--condition=exited"] if self.name == "podman" else []), container)
+
     @property
     def key(self) -> str:
         """A hash over everything that the image is made of."""

@@ -303,7 +303,7 @@ def reboot(engine: Engine, lab: Lab, names: t.Sequence[str], hard: bool, clock: 
         container = lab.container(machine)
         with forwarding_kept():
             if hard:
-                engine.run("kill", "--signal=KILL", container)
+                engine.power_off(container)
                 engine.run("start", container)
             else:
                 engine.run("restart", container)

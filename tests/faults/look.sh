@@ -39,6 +39,6 @@ find $places ! -path '*-guard.result' ! -path /run/systemd/transient -printf '%p
 ss -Hlntup | sed -E 's/(pid|fd)=[0-9]+,?//g' | awk '{print $1, $5, $7}' | sort | sed 's/^/socket /'
 sed 's/^/daemon /' /run/fault-daemon.read
 systemctl list-units --all --plain --no-legend 'ipv6-rollout*' | sed 's/^/trace /'
-systemctl is-failed '*' | sort | uniq -c | grep -w failed
+systemctl list-units --all --failed --plain --no-legend | awk '{ print "failed " $1, $3, $4 }' | sort
 pgrep -af 'guard[.]sh ' | sed 's/^/trace /'
 exit 0
