@@ -60,6 +60,7 @@ restore_rules() {
     saved=$dir/$program.rules
     [ -e "$saved" ] || saved=/dev/null
     [ "$(plain_rules "$family" <"$saved")" = "$(plain_rules "$family" <"$tmp/now/$program.rules")" ] && return 0
+    : >"$tmp/rules_changed"
     {
         cat "$saved"
         # A table that was not there then is emptied; nft has those that were mixed.
@@ -73,14 +74,16 @@ restore_rules() {
     } | bounded "$program-restore" -w 10
 }
 
-# The native tables first: one that took the name of a table of iptables stands in its way. And at the end, since
-# iptables makes a table that was not there to say that it is empty.
+# The native tables first: one that took the name of a table of iptables stands in its way. And once more after rules
+# were given back, since iptables makes a table that was not there to say that it is empty.
 restore_firewall() {
     look_firewall "$tmp/now"
     restore_tables "$tmp/now"
-    cat "$dir/programs" "$tmp/now/programs" | sort -u | while read -r program family; do
+    cat "$dir/programs" "$tmp/now/programs" | sort -u >"$tmp/programs"
+    while read -r program family; do
         restore_rules "$program" "$family"
-    done
+    done <"$tmp/programs"
+    [ -e "$tmp/rules_changed" ] || return 0
     look_firewall "$tmp/now"
     restore_tables "$tmp/now"
 }
@@ -136,6 +139,7 @@ same_folder() {
 }
 
 restore_files() {
+    files_changed=no
     restore_folders
     # The new ones first, which makes room.
     listing >"$tmp/listing_now"
@@ -160,7 +164,7 @@ restore_files() {
         fi
     done <"$tmp/broken"
     # What making it has changed: the deepest first; a folder that holds anything else stays.
-    restore_folders
+    [ $files_changed = no ] || restore_folders
     cut -f 3 "$tmp/folders_now" | sort -r | while IFS= read -r path; do
         cut -f 3 "$dir/folders" | grep -qxF -- "$path" || rmdir -- "$path" 2>/dev/null
     done
@@ -182,9 +186,11 @@ restore_sysctls() {
     # shellcheck disable=SC2034 # only counted
     for round in 1 2; do
         sysctls >"$tmp/sysctls"
-        only_in "$dir/sysctls" "$tmp/sysctls" | while read -r path value; do
+        only_in "$dir/sysctls" "$tmp/sysctls" >"$tmp/todo_sysctls"
+        [ -s "$tmp/todo_sysctls" ] || return 0
+        while read -r path value; do
             [ -w "/proc/sys/net/$path" ] && printf '%s\n' "$value" >"/proc/sys/net/$path"
-        done
+        done <"$tmp/todo_sysctls"
     done
 }
 
@@ -193,8 +199,8 @@ restore_sysctls() {
 restore_addresses() {
     addresses >"$tmp/addresses"
     awk -F '|' 'FILENAME == ARGV[1] { old[$1] = 1; next } !($1 in old) && $2 != "dynamic" { print $1 }' \
-        "$dir/addresses" "$tmp/addresses" | delete_addresses
-    addresses >"$tmp/addresses"
+        "$dir/addresses" "$tmp/addresses" >"$tmp/surplus"
+    delete_addresses
     awk -F '|' '
     { split($1, words, " "); group = words[1] " " words[2]; first = words[2] == "inet" }
     $2 == "dynamic" && !first { next }
@@ -211,8 +217,8 @@ restore_addresses() {
                 for (i = 1; i <= n; i++) print now[group, i]
             }
         }
-    }' "$dir/addresses" "$tmp/addresses" | delete_addresses
-    addresses >"$tmp/addresses"
+    }' "$dir/addresses" "$tmp/addresses" >"$tmp/surplus"
+    delete_addresses
     awk -F '|' '
     FILENAME == ARGV[1] { now[$1 "|" $2] = 1; next }
     ($1 "|" $2) in now { next }
@@ -231,10 +237,12 @@ restore_addresses() {
 }
 
 delete_addresses() {
+    [ -s "$tmp/surplus" ] || return 0
     while read -r device family words; do
         # shellcheck disable=SC2086 # an address, perhaps with its peer
         ip addr del $words dev "$device"
-    done
+    done <"$tmp/surplus"
+    addresses >"$tmp/addresses"
 }
 
 restore_neighbours() {
@@ -261,6 +269,7 @@ restore_nexthops() {
     # shellcheck disable=SC2034 # only counted
     for round in 1 2; do
         nexthops >"$tmp/nexthops"
+        cmp -s "$dir/nexthops" "$tmp/nexthops" && return 0
         awk 'FILENAME == ARGV[1] { old[$2] = 1; next } !($2 in old) { print $2 }' "$dir/nexthops" "$tmp/nexthops" |
             while read -r id; do ip nexthop del id "$id"; done
         only_in "$dir/nexthops" "$tmp/nexthops" | while read -r words; do
@@ -297,6 +306,7 @@ restore_routes() {
                 for (i = 1; i <= count[group]; i++) print (count[group] == 1 ? "replace|" : "append|") old[group, i]
             }
         }' "$dir/routes" "$tmp/routes" >"$tmp/todo"
+        [ -s "$tmp/todo" ] || return 0
         while IFS='|' read -r verb family words life; do
             [ "$verb" = del ] && life=
             # shellcheck disable=SC2086 # words
@@ -308,6 +318,7 @@ restore_routes() {
 # Equal priorities in their order, too: a new one comes last.
 restore_policies() {
     policies >"$tmp/policies"
+    cmp -s "$dir/policies" "$tmp/policies" && return 0
     only_in "$dir/policies" "$tmp/policies" | policy add
     only_in "$tmp/policies" "$dir/policies" | policy del
     policies >"$tmp/policies"
@@ -359,7 +370,6 @@ restore_network() {
 restore_all() {
     rm -rf "$tmp/now"
     mkdir "$tmp/now"
-    files_changed=no
     restore_firewall &
     restore_network &
     restore_files

@@ -250,6 +250,8 @@ restore() {
         beat
         room
         restore_all 2>>"$tmp/errors"
+        # Who did not answer is asked again with more patience.
+        [ "$seconds" = 20 ] || [ -z "$(silent)" ] || continue
         if state >"$tmp/again" 2>/dev/null && cmp -s "$dir/state" "$tmp/again"; then
             finish "$1"
             return
@@ -283,12 +285,13 @@ restore_at_boot() {
 
 hold() {
     while mine; do
+        # Hundredths of a second count: what is left of a window is time in which nobody gets in.
         read -r now rest </proc/uptime
         # A deadline that can't be read is over.
         { read -r deadline <"$dir/deadline"; } 2>/dev/null || deadline=0
-        left=$((deadline - ${now%.*}))
+        left=$((deadline * 100 - ${now%.*} * 100 - 1${now#*.} + 100))
         if [ "$left" -gt 0 ]; then
-            sleep "$left"
+            sleep "$((left / 100)).$((left / 10 % 10))$((left % 10))"
             continue
         fi
         lock wait || return 0

@@ -25,7 +25,7 @@ import time
 import typing as t
 
 from catalogue import CATALOGUE, Fault
-from target import WINDOW, Controller, Engine, Failure, Target, Watch, load
+from target import WINDOW, Controller, Engine, Failure, Target, Watch, load, looked
 
 GRACE = 5.0
 # How long a controller that hangs on a dead connection is waited for, once the host is back.
@@ -122,18 +122,18 @@ def _see(target: Target, fault: Fault, watch: Watch, runs: list[Controller]) -> 
     else:
         if not watch.wait("gone", WINDOW + 30):
             raise Failure("the guard is still there")
-        watch.wait("end", 5)
+        watch.wait("end", 15)
         note = watch.events.get("note", [])
     deadline = float(watch.events["armed"][1])
     if fault.mend:
         target.shell(fault.mend)
-    while True:
-        now, after = target.look()
-        # The note for the next run is the guard's last word, not a trace of it.
-        if [line for line in after if line != "note"] == target.before:
-            break
+    # The first look is the watch's own, as soon as the guard is gone: it need not be started.
+    now, after = looked(watch.seen) if watch.seen and not fault.mend else target.look()
+    # The note for the next run is the guard's last word, not a trace of it.
+    while [line for line in after if line != "note"] != target.before:
         if now > deadline + GRACE:
             raise Failure(f"the host is not what it was\n{difference(target.before, after)}")
+        now, after = target.look()
     if now > deadline + GRACE:
         raise Failure(f"it came back, but {now - deadline:.1f} s after the window's end; {GRACE:.0f} are allowed")
     if not fault.restart:

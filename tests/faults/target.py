@@ -26,7 +26,7 @@ from model import Lab, Machine, load  # noqa: E402
 
 from lab import Clock, reboot, remove, up  # noqa: E402
 
-__all__ = ["WINDOW", "Controller", "Engine", "Failure", "Target", "Watch", "load"]
+__all__ = ["WINDOW", "Controller", "Engine", "Failure", "Target", "Watch", "load", "looked"]
 
 WINDOW = 5
 SSH = (
@@ -35,6 +35,16 @@ SSH = (
 
 
 REMAKING = threading.Lock()
+
+
+def script(name: str) -> str:
+    """Return a shell script of this folder."""
+    return (HERE / f"{name}.sh").read_text(encoding="utf-8")
+
+
+def looked(lines: t.Sequence[str]) -> tuple[float, list[str]]:
+    """Take apart what look.sh has said: when, and what the host is."""
+    return float(lines[0].split()[1]), list(lines[1:])
 
 
 class Failure(Exception):
@@ -53,6 +63,7 @@ class Watch:
 
     def __init__(self, target: Target, seconds: int) -> None:
         self.events: dict[str, list[str]] = {}
+        self.seen: list[str] = []
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
             [*target.engine.argv, "exec", "-i", target.container, "sh", "-s", str(seconds)],
@@ -62,7 +73,7 @@ class Watch:
             text=True,
         )
         assert self.process.stdin
-        self.process.stdin.write((HERE / "watch.sh").read_text(encoding="utf-8"))
+        self.process.stdin.write(f"look() {{\n{script('look')}\n}}\n{script('watch')}")
         self.process.stdin.close()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -71,7 +82,9 @@ class Watch:
         for line in self.process.stdout:
             with self.changed:
                 words = line.split()
-                if words and words[0] in ("armed", "applied", "gone"):
+                if self.seen or words[:1] == ["uptime"]:
+                    self.seen.append(line.rstrip("\n"))
+                elif words and words[0] in ("armed", "applied", "gone"):
                     self.events[words[0]] = words[1:]
                 else:
                     self.events.setdefault("note", []).append(line.strip())
@@ -178,11 +191,8 @@ class Target:
 
     def look(self) -> tuple[float, list[str]]:
         """Return when it was looked, and what the host is."""
-        text = self.engine.run(
-            "exec", "-i", self.container, "sh", stdin=(HERE / "look.sh").read_bytes()
-        ).stdout.decode()
-        first, _newline, rest = text.partition("\n")
-        return float(first.split()[1]), rest.splitlines()
+        done = self.engine.run("exec", "-i", self.container, "sh", stdin=script("look").encode())
+        return looked(done.stdout.decode().splitlines())
 
     def restart(self, hard: bool) -> None:
         """Restart it, and wait until it is up."""
@@ -190,7 +200,7 @@ class Target:
 
     def prepare(self) -> None:
         """Make it a host with something to lose."""
-        self.engine.run("exec", "-i", self.container, "sh", stdin=(HERE / "prepare.sh").read_bytes())
+        self.engine.run("exec", "-i", self.container, "sh", stdin=script("prepare").encode())
         self.restart(hard=False)
         self.before = self.look()[1]
 
