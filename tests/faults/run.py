@@ -53,7 +53,7 @@ def lock_out(target: Target, fault: Fault, cuts: bool) -> tuple[float, bool]:
         "fault_pause": fault.pause,
         "fault_ipv6": target.ipv6,
     }
-    watch = Watch(target, 60)
+    watch = Watch(target, fault.mend, 60)
     runs = [
         Controller(target.inventory, target.machine.name, "lockout.yml", variables) for _run in range(fault.operators)
     ]
@@ -125,10 +125,8 @@ def _see(target: Target, fault: Fault, watch: Watch, runs: list[Controller]) -> 
         watch.wait("end", 15)
         note = watch.events.get("note", [])
     deadline = float(watch.events["armed"][1])
-    if fault.mend:
-        target.shell(fault.mend)
     # The first look is the watch's own, as soon as the guard is gone: it need not be started.
-    now, after = looked(watch.seen) if watch.seen and not fault.mend else target.look()
+    now, after = looked(watch.seen) if watch.seen else target.look()
     # The note for the next run is the guard's last word, not a trace of it.
     while [line for line in after if line != "note"] != target.before:
         if now > deadline + GRACE:

@@ -61,7 +61,7 @@ class Silent(Clock):
 class Watch:
     """What the guard of a host does, seen from inside the host and not over ssh."""
 
-    def __init__(self, target: Target, seconds: int) -> None:
+    def __init__(self, target: Target, mend: str, seconds: int) -> None:
         self.events: dict[str, list[str]] = {}
         self.seen: list[str] = []
         self.changed = threading.Condition()
@@ -73,7 +73,9 @@ class Watch:
             text=True,
         )
         assert self.process.stdin
-        self.process.stdin.write(f"look() {{\n{script('look')}\n}}\n{script('watch')}")
+        functions = {"mend": mend or ":", "look": script("look")}
+        text = "".join(f"{name}() {{\n{body}\n}}\n" for name, body in functions.items())
+        self.process.stdin.write(text + script("watch"))
         self.process.stdin.close()
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tells what the guard of this host does, each line with the seconds since boot: armed (and the deadline), applied,
-# gone (and what it says of the host), and then what the host is (look.sh, which is its function "look"). It ends when
-# the guard is gone, or after $1 seconds.
+# gone (and what it says of the host), and then what the host is. It ends when the guard is gone, or after $1 seconds.
+# Its functions "mend" (what the fault wants undone once the guard is gone) and "look" (look.sh) come before it.
 directory=/var/lib/ipv6-rollout-guard
 said=
 read -r now rest </proc/uptime
@@ -17,6 +17,7 @@ while [ "${now%.*}" -lt "$end" ]; do
             # On a full disk the note comes a moment later.
             [ -e $directory.result ] || sleep 0.3
             cat $directory.result 2>/dev/null
+            mend
             look
             exit 0
         fi
