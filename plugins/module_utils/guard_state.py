@@ -311,17 +311,20 @@ look() {
 }
 
 # What was looked at, as text that is compared. An interface that is new is not: whoever made it may need it. Nor the
-# order of addresses that a router or a daemon gives.
+# order of addresses that a router or a daemon gives. The last part of some lines is how to make them, or how long they
+# live. One awk, not a sed for each: a host that is busy is slow to start programs.
 describe() {
-    sed 's/|[^|]*$//; s/^/address /' "$1/addresses" | grep -v ' inet6 .*|dynamic$'
-    sed 's/|[^|]*$//; s/^/address /' "$1/addresses" | grep ' inet6 .*|dynamic$' | sort
-    sed 's/^/nexthop /' "$1/nexthops"
-    sed 's/|[^|]*$//; s/^/route /' "$1/routes"
-    sed 's/^/policy /' "$1/policies"
-    awk -F '|' 'NR == FNR { old[$1] = 1; next } $1 in old { print "link " $0 }' "$dir/links" "$1/links"
-    sort "$1/neighbours" | sed 's/^/neighbour /'
-    awk 'NR == FNR { old[$1] = 1; next } $1 in old { print "sysctl " $0 }' "$dir/sysctls" "$1/sysctls"
-    sed 's/^/unit /' "$1/units"
+    awk -F '|' '
+    kind == "known" { known[FILENAME == ARGV[2] ? $1 : substr($0, 1, index($0, " ") - 1)] = 1; next }
+    kind == "address" || kind == "route" { sub(/\|[^|]*$/, "") }
+    kind == "link" && !($1 in known) { next }
+    kind == "sysctl" && !(substr($0, 1, index($0, " ") - 1) in known) { next }
+    # Their order means nothing; here it comes last, and sorted.
+    kind == "neighbour" || (kind == "address" && / inet6 .*\|dynamic$/) { print kind " " $0 | "sort"; next }
+    { print kind " " $0 }
+    END { fflush(); close("sort") }' kind=known "$dir/links" "$dir/sysctls" kind=address "$1/addresses" kind=nexthop "$1/nexthops" \
+        kind=route "$1/routes" kind=policy "$1/policies" kind=link "$1/links" kind=sysctl "$1/sysctls" \
+        kind=unit "$1/units" kind=neighbour "$1/neighbours"
     while read -r program family; do plain_rules "$family" <"$1/$program.rules"; done <"$1/programs"
     plain_tables <"$1/native"
 }
@@ -341,7 +344,10 @@ save_files() {
 
 # The programs that did not answer in time.
 silent() {
-    find "$tmp" -name 'hung.*' | sed 's,.*/hung\.,,' | sort | tr '\n' ' '
+    (
+        set +f
+        for mark in "$tmp"/hung.*; do [ ! -e "$mark" ] || printf '%s ' "${mark##*/hung.}"; done
+    )
 }
 
 save() {

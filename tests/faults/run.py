@@ -25,9 +25,11 @@ import time
 import typing as t
 
 from catalogue import CATALOGUE, Fault
-from target import WINDOW, Controller, Engine, Failure, Target, Watch, load, looked
+from target import WINDOW, Controller, Engine, Failure, Late, Target, Watch, load, looked, untraced
 
 GRACE = 5.0
+# How long the guard may take to remove its own traces, once the host is back.
+CLEARING = 10.0
 # How long a controller that hangs on a dead connection is waited for, once the host is back.
 PATIENCE = 25.0
 
@@ -64,7 +66,7 @@ def lock_out(target: Target, fault: Fault, cuts: bool) -> tuple[float, bool]:
             raise Failure("never happened: the host was never cut off")
     except Failure as error:
         said = "\n".join(line for run in runs for line in run.said().splitlines()[-25:])
-        raise Failure(f"{error}\n{said}") from None
+        raise type(error)(f"{error}\n{said}") from None
     finally:
         for run in runs:
             run.close()
@@ -127,13 +129,18 @@ def _see(target: Target, fault: Fault, watch: Watch, runs: list[Controller]) -> 
     deadline = float(watch.events["armed"][1])
     # The first look is the watch's own, as soon as the guard is gone: it need not be started.
     now, after = looked(watch.seen) if watch.seen else target.look()
-    # The note for the next run is the guard's last word, not a trace of it.
+    due = deadline if not fault.restart else max(deadline, now)
+    back = 0.0
+    # It is back when it is what it was; soon after, nothing of the guard is left but its note for the next run.
     while [line for line in after if line != "note"] != target.before:
-        if now > deadline + GRACE:
+        if not back and untraced(after) == untraced(target.before):
+            back = now
+        if now > due + GRACE + (CLEARING if back else 0):
             raise Failure(f"the host is not what it was\n{difference(target.before, after)}")
         now, after = target.look()
-    if now > deadline + GRACE:
-        raise Failure(f"it came back, but {now - deadline:.1f} s after the window's end; {GRACE:.0f} are allowed")
+    back = back or now
+    if back > due + GRACE:
+        raise Late(f"it came back, but {back - due:.1f} s after the window's end; {GRACE:.0f} are allowed")
     if not fault.restart:
         gone = float(watch.events["gone"][0])
         if gone < deadline - 1.2:
@@ -144,7 +151,7 @@ def _see(target: Target, fault: Fault, watch: Watch, runs: list[Controller]) -> 
             said.split()
         ):
             raise Failure(f"the guard says: {note}")
-    return now - deadline, shut
+    return back - due, shut
 
 
 def _judge(fault: Fault, runs: list[Controller]) -> None:
@@ -175,21 +182,18 @@ def second_run(target: Target) -> None:
         raise Failure(f"the second run left something behind\n{difference(target.before, after)}")
 
 
-def case(target: Target, seed: int, number: int, name: str) -> tuple[float, str]:
-    """Carry out one case and its second run; return how late the host was back, and why it failed if it did."""
+def case(target: Target, seed: int, number: int, name: str) -> float:
+    """Carry out one case and its second run; return how late the host was back."""
     fault = CATALOGUE[name](random.Random(f"{seed} {number} {name}"))
-    try:
-        # A restart cuts off by itself, and one change is there to be harmless.
-        cuts = fault.kill in (None, "applied") and not fault.restart and "harmless" not in name
-        late, applied = lock_out(target, fault, cuts)
-        if not applied:
-            # The controller died before it had changed anything. That is restored, too, but only half of the case.
-            again, _applied = lock_out(target, dataclasses.replace(fault, kill="applied"), cuts=True)
-            late = max(late, again)
-        second_run(target)
-    except Failure as error:
-        return 0.0, str(error)
-    return late, ""
+    # A restart cuts off by itself, and one change is there to be harmless.
+    cuts = fault.kill in (None, "applied") and not fault.restart and "harmless" not in name
+    late, applied = lock_out(target, fault, cuts)
+    if not applied:
+        # The controller died before it had changed anything. That is restored, too, but only half of the case.
+        again, _applied = lock_out(target, dataclasses.replace(fault, kill="applied"), cuts=True)
+        late = max(late, again)
+    second_run(target)
+    return late
 
 
 def chosen(words: str, count: int, seed: int) -> list[str]:
@@ -234,10 +238,13 @@ def main(argv: t.Sequence[str]) -> int:
             except queue.Empty:
                 return
             began = time.monotonic()
+            late, reason, lost = 0.0, "", False
             try:
-                late, reason = case(target, options.seed, number, name)
+                late = case(target, options.seed, number, name)
+            except Failure as error:
+                reason, lost = str(error), not isinstance(error, Late)
             except Exception as error:
-                late, reason = 0.0, f"{type(error).__name__}: {error}"
+                reason, lost = f"{type(error).__name__}: {error}", True
             with lock:
                 results.append((late, reason))
                 verdict = f"restored {late:+5.1f} s" if not reason else "NOT RESTORED"
@@ -245,7 +252,7 @@ def main(argv: t.Sequence[str]) -> int:
                 print(f"{number:4} {target.machine.name:8} {name:58} {verdict} ({took:.0f} s)", flush=True)
                 if reason:
                     print("       " + reason.replace("\n", "\n       "), flush=True)
-            if reason:
+            if lost:
                 target.remake()
 
     # Whoever ends this ends what it has started, too.

@@ -26,7 +26,7 @@ from model import Lab, Machine, load  # noqa: E402
 
 from lab import Clock, reboot, remove, up  # noqa: E402
 
-__all__ = ["WINDOW", "Controller", "Engine", "Failure", "Target", "Watch", "load", "looked"]
+__all__ = ["WINDOW", "Controller", "Engine", "Failure", "Late", "Target", "Watch", "load", "looked", "untraced"]
 
 WINDOW = 5
 SSH = (
@@ -47,8 +47,17 @@ def looked(lines: t.Sequence[str]) -> tuple[float, list[str]]:
     return float(lines[0].split()[1]), list(lines[1:])
 
 
+def untraced(lines: t.Sequence[str]) -> list[str]:
+    """Return what a host is without the traces of a guard that is just clearing up, and its note for the next run."""
+    return [line for line in lines if line != "note" and "rollout-guard" not in line and not line.startswith("trace ")]
+
+
 class Failure(Exception):
     """Why a case counts as not restored."""
+
+
+class Late(Failure):
+    """It came back exactly, but not in time: it can go on."""
 
 
 class Silent(Clock):
@@ -197,8 +206,9 @@ class Target:
         return looked(done.stdout.decode().splitlines())
 
     def restart(self, hard: bool) -> None:
-        """Restart it, and wait until it is up."""
-        reboot(self.engine, self.lab, [self.machine.name], hard, Silent())
+        """Restart it, and wait until it is up. Not while another one is made anew: that starts whatever is down."""
+        with REMAKING:
+            reboot(self.engine, self.lab, [self.machine.name], hard, Silent())
 
     def prepare(self) -> None:
         """Make it a host with something to lose."""
