@@ -150,6 +150,7 @@ FAULT ?=
 HOSTS ?= 4
 .PHONY: fault
 fault: $(DEPENDENCIES) $(LINK) packages ## lock hosts out and see them come back: COUNT=200 SEED=1 FAULT=words HOSTS=4 (20 minutes)
+	@$(VENV)/bin/python lab/lab.py -i lab/inventory-faults down
 	@$(STEP) "lab" $(VENV)/bin/python lab/lab.py -i lab/inventory-faults up
 	@$(STEP) "faults" python tests/faults/run.py --count $(or $(COUNT),0) --seed $(SEED) --fault "$(FAULT)" --hosts $(HOSTS); code=$$?; \
 		$(VENV)/bin/python lab/lab.py -i lab/inventory-faults down; exit $$code
