@@ -28,8 +28,9 @@ from catalogue import CATALOGUE, Fault
 from target import WINDOW, Controller, Engine, Failure, Late, Target, Watch, load, looked, untraced
 
 GRACE = 5.0
-# How long the guard may take to remove its own traces, once the host is back.
-CLEARING = 10.0
+# How long traces of the guard may stay once the host is back: a commit that came too late looks at the host, too, and
+# waits 20 seconds for a program that hangs.
+CLEARING = 25.0
 # How long a controller that hangs on a dead connection is waited for, once the host is back.
 PATIENCE = 25.0
 
