@@ -3,8 +3,9 @@
 set -eu
 
 # A package enables its daemons when it is installed; a lab machine runs only what its kind asks for.
-for unit in apache2 haproxy named named-resolvconf netfilter-persistent networking nftables openvpn postfix radvd \
-    tayga unbound unbound-resolvconf apache-htcacheclean cron ssh.socket \
+for unit in NetworkManager NetworkManager-dispatcher NetworkManager-wait-online apache2 haproxy named \
+    named-resolvconf netfilter-persistent networking nftables openvpn postfix radvd systemd-networkd \
+    systemd-networkd-wait-online tayga unbound unbound-resolvconf wpa_supplicant apache-htcacheclean cron ssh.socket \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer; do
     systemctl disable "$unit" >/dev/null 2>&1 || true
 done
