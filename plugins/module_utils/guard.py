@@ -45,6 +45,7 @@ DEFAULT_FILES = (
     "/etc/systemd/network/*/*",
     "/etc/netplan/*",
     "/etc/NetworkManager/system-connections/*",
+    "/etc/NetworkManager/dispatcher.d/60-ipv6-rollout-*",
     "/etc/nftables.conf",
     "/etc/sysctl.conf",
     "/etc/sysctl.d/*",

@@ -59,7 +59,7 @@ def refusal(lease: Lease, owner: str, now: float) -> str:
 def _readable(line: str) -> str:
     kind, _space, rest = line.partition(" ")
     if kind == "address":
-        return f"{kind} {rest.replace('| valid_lft forever preferred_lft forever', '').replace('|', ' ')}"
+        return f"{kind} {rest.replace(' valid_lft forever preferred_lft forever', '').replace('|', '')}"
     if kind == "route":
         return f"{kind} ipv{rest.replace('|', ' ')}"
     if kind == "rule":

@@ -198,26 +198,29 @@ restore_sysctls() {
 # IPv6 adds it at the front. So what comes after the first difference is made again. Dynamic ones have no order in IPv6.
 restore_addresses() {
     addresses >"$tmp/addresses"
-    awk -F '|' 'FILENAME == ARGV[1] { old[$1] = 1; next } !($1 in old) && $2 != "dynamic" { print $1 }' \
+    awk -F '|' 'FILENAME == ARGV[1] { old[$1] = 1; next } !($1 in old) && $2 !~ /^ dynamic/ { print $1 }' \
         "$dir/addresses" "$tmp/addresses" >"$tmp/surplus"
     delete_addresses
     awk -F '|' '
     { split($1, words, " "); group = words[1] " " words[2]; first = words[2] == "inet" }
-    $2 == "dynamic" && !first { next }
-    FILENAME == ARGV[1] { then[group, ++count[group]] = $1; old[$1] = 1; next }
-    $1 in old { now[group, ++have[group]] = $1 }
+    $2 ~ /^ dynamic/ && !first { next }
+    # An IPv4 address that is there keeps its label, broadcast address and scope: it is made again for other words.
+    { key = $1 (first && $2 !~ /^ dynamic/ ? "|" $2 : "|") }
+    FILENAME == ARGV[1] { then[group, ++count[group]] = key; old[$1] = 1; next }
+    $1 in old { now[group, ++have[group]] = key }
     END {
         for (group in have) {
             n = have[group]; m = count[group]
             if (group ~ / inet$/) {
                 for (i = 1; i <= n && now[group, i] == then[group, i]; i++);
-                for (; n >= i; n--) print now[group, n]
+                for (; n >= i; n--) drop(now[group, n])
             } else {
                 for (; n > 0 && now[group, n] == then[group, m]; n--) m--
-                for (i = 1; i <= n; i++) print now[group, i]
+                for (i = 1; i <= n; i++) drop(now[group, i])
             }
         }
-    }' "$dir/addresses" "$tmp/addresses" >"$tmp/surplus"
+    }
+    function drop(key) { sub(/\|.*/, "", key); print key }' "$dir/addresses" "$tmp/addresses" >"$tmp/surplus"
     delete_addresses
     awk -F '|' '
     FILENAME == ARGV[1] { now[$1 "|" $2] = 1; next }

@@ -9,7 +9,8 @@ Every function prints what there is now, a line each. What it prints is compared
 from __future__ import annotations
 
 STATE = r"""
-# Each address: interface, family and address | its lifetime | the words that make it again.
+# Each address: interface, family and address | its words, and how long it lives unless that is dynamic | all words that
+# make it again.
 addresses() {
     ip -o addr show | awk '
     $3 == "inet" || $3 == "inet6" {
@@ -23,15 +24,14 @@ addresses() {
                 value = $(i + 1); sub(/sec$/, "", value); lifetime = lifetime " " $i " " value; i++
             }
             else if ($i == "proto") i++
-            else if ($i == "dynamic") mark = "dynamic"
+            else if ($i == "dynamic") mark = " dynamic"
             else if ($i == "temporary") temporary = 1
-            else if ($i ~ /^(noprefixroute|home|nodad|mngtmpaddr|optimistic|autojoin)$/) words = words " " $i
-            else if ($i ~ /^(tentative|dadfailed|deprecated|secondary|permanent|stable-privacy)$/) continue
+            else if ($i ~ /^(noprefixroute|home|nodad|mngtmpaddr|autojoin)$/) words = words " " $i
+            else if ($i ~ /^(tentative|optimistic|dadfailed|deprecated|secondary|permanent|stable-privacy)$/) continue
             else if ($3 == "inet") words = words " label " $i
         }
         if (temporary) next
-        if (mark == "") mark = lifetime
-        print key "|" mark "|" words lifetime
+        print key "|" mark words (mark == "" ? lifetime : "") "|" words lifetime
     }'
 }
 
@@ -320,7 +320,7 @@ describe() {
     kind == "link" && !($1 in known) { next }
     kind == "sysctl" && !(substr($0, 1, index($0, " ") - 1) in known) { next }
     # Their order means nothing; here it comes last, and sorted.
-    kind == "neighbour" || (kind == "address" && / inet6 .*\|dynamic$/) { print kind " " $0 | "sort"; next }
+    kind == "neighbour" || (kind == "address" && / inet6 .*\| dynamic( |$)/) { print kind " " $0 | "sort"; next }
     { print kind " " $0 }
     END { fflush(); close("sort") }' kind=known "$dir/links" "$dir/sysctls" kind=address "$1/addresses" kind=nexthop "$1/nexthops" \
         kind=route "$1/routes" kind=policy "$1/policies" kind=link "$1/links" kind=sysctl "$1/sysctls" \

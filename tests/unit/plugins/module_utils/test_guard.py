@@ -64,17 +64,17 @@ def call(function: str, stdin: str = "", ip: str = "", folder: str = "/nonexiste
 
 
 def test_addresses():
+    forever = " valid_lft forever preferred_lft forever"
     assert call("addresses", ip=ADDRESSES).splitlines() == [
-        "lo inet 127.0.0.1/8| valid_lft forever preferred_lft forever|"
-        " scope host label lo valid_lft forever preferred_lft forever",
-        "eth0 inet 192.0.2.80/24|dynamic| brd 192.0.2.255 scope global label eth0 valid_lft 3600 preferred_lft 3600",
-        "eth0 inet 192.0.2.81/24| valid_lft forever preferred_lft forever|"
-        " brd 192.0.2.255 scope global label e:1 valid_lft forever preferred_lft forever",
-        "tun0 inet 10.0.0.1 peer 10.0.0.2/32| valid_lft forever preferred_lft forever|"
-        " scope global label tun0 valid_lft forever preferred_lft forever",
-        "eth0 inet6 2001:db8::80/64| valid_lft forever preferred_lft 0| scope global valid_lft forever preferred_lft 0",
-        "eth0 inet6 fe80::1/64| valid_lft forever preferred_lft forever|"
-        " scope link valid_lft forever preferred_lft forever",
+        f"lo inet 127.0.0.1/8| scope host label lo{forever}| scope host label lo{forever}",
+        "eth0 inet 192.0.2.80/24| dynamic brd 192.0.2.255 scope global label eth0|"
+        " brd 192.0.2.255 scope global label eth0 valid_lft 3600 preferred_lft 3600",
+        f"eth0 inet 192.0.2.81/24| brd 192.0.2.255 scope global label e:1{forever}|"
+        f" brd 192.0.2.255 scope global label e:1{forever}",
+        f"tun0 inet 10.0.0.1 peer 10.0.0.2/32| scope global label tun0{forever}| scope global label tun0{forever}",
+        "eth0 inet6 2001:db8::80/64| scope global valid_lft forever preferred_lft 0|"
+        " scope global valid_lft forever preferred_lft 0",
+        f"eth0 inet6 fe80::1/64| scope link{forever}| scope link{forever}",
     ]
 
 
@@ -149,10 +149,12 @@ def test_boot_unit_names_the_folder():
 
 
 def test_differences():
-    before = "address eth0 inet6 2001:db8::1/64| valid_lft forever preferred_lft forever\nsysctl /proc/x 0\n"
+    before = (
+        "address eth0 inet6 2001:db8::1/64| scope global valid_lft forever preferred_lft forever\nsysctl /proc/x 0\n"
+    )
     now = "sysctl /proc/x 1\nroute 6|default via fe80::1 dev eth0\ncontent abc  /etc/x\n"
     assert guard.differences(before, now) == [
-        "- address eth0 inet6 2001:db8::1/64",
+        "- address eth0 inet6 2001:db8::1/64 scope global",
         "- sysctl /proc/x 0",
         "+ sysctl /proc/x 1",
         "+ route ipv6 default via fe80::1 dev eth0",

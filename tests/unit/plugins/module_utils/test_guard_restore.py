@@ -94,6 +94,14 @@ CASES = {
         "echo 1 >/proc/sys/net/ipv4/conf/eth0/promote_secondaries",
         "ip addr del 192.0.2.1/24 dev eth0",
     ),
+    "an IPv6 address that was made again with other flags": (
+        "ip addr add 2001:db8::1/64 dev eth0 nodad; ip addr add 2001:db8::2/64 dev eth0 nodad noprefixroute",
+        "ip addr del 2001:db8::2/64 dev eth0; ip addr add 2001:db8::2/64 dev eth0",
+    ),
+    "an IPv4 address that was made again with other words": (
+        "ip addr add 192.0.2.1/24 brd 192.0.2.255 dev eth0 label eth0:1; ip addr add 192.0.2.2/24 dev eth0",
+        "ip addr flush dev eth0; ip addr add 192.0.2.1/24 dev eth0; ip addr add 192.0.2.2/24 dev eth0",
+    ),
     "policy rules of one priority": (
         "for i in 1 2 3; do ip rule add pref 5000 from 192.0.2.$i lookup 9; done",
         "ip rule del pref 5000 from 192.0.2.1",
