@@ -143,7 +143,7 @@ def start(engine: Engine, lab: Lab, machine: Machine, files: machines.Files) -> 
     ]
     if machine.kind == "router":
         flags.append("--sysctl=net.ipv6.conf.all.forwarding=1")
-    units = machines.UNITS[machine.kind]
+    units = machines.units_of(machine)
     spec = hashlib.sha256(repr((engine.image, flags, units)).encode() + payload).hexdigest()[:16]
     shown = engine.text(
         "container", "inspect", "--format", '{{.State.Running}} {{index .Config.Labels "spec"}}', container, check=False

@@ -36,6 +36,62 @@ auto eth0
 iface eth0 inet manual
 """
 
+# On a host that something else configures, ifupdown knows nothing but lo.
+LOOPBACK = "auto lo\niface lo inet loopback\n"
+
+# The other back ends know the IPv4 address themselves, as on a server that somebody installed.
+NETWORKD = """\
+[Match]
+Name=eth0
+
+[Network]
+Address={address}
+"""
+
+# The name that netplan knows an interface under is not always the interface's own.
+NETPLAN = """\
+network:
+  version: 2
+  renderer: {renderer}
+  ethernets:
+    uplink:
+      match:
+        name: eth0
+      addresses:
+        - {address}
+"""
+
+NETWORKMANAGER = """\
+[connection]
+id=uplink
+uuid=6a1c7a3e-0f0c-4d1b-9a52-5d2f0c9e1b07
+type=ethernet
+interface-name=eth0
+
+[ipv4]
+method=manual
+address1={address}
+
+[ipv6]
+method=auto
+"""
+
+# NetworkManager leaves an interface alone that has an address before it starts, as the engine's container has. On a
+# real host nothing has been there before it.
+BARE = """\
+[Unit]
+Description=Take away the address that the container engine gave
+Before=NetworkManager.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/ip -4 addr flush dev eth0
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 # A service of the host's own that nobody outside may ever see, on both families like most daemons.
 INTERNAL = """\
 [Unit]
@@ -58,6 +114,25 @@ def _base(lab: Lab, machine: Machine, key: str) -> Files:
         "/etc/network/interfaces": File(INTERFACES),
         "/etc/hosts": File(f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{machine.ipv4} {names}\n"),
     }
+
+
+def _backend(lab: Lab, machine: Machine) -> Files:
+    address = f"{machine.ipv4}/{lab.network.prefixlen}"
+    files = {"/etc/network/interfaces": File(LOOPBACK)}
+    if machine.backend == "networkd":
+        files["/etc/systemd/network/20-uplink.network"] = File(NETWORKD.format(address=address))
+    elif machine.backend.startswith("netplan"):
+        text = NETPLAN.format(address=address, renderer="networkd")
+        if machine.backend == "netplan-networkmanager":
+            # Without dhcp6 its profile would leave IPv6 to the kernel until the first address.
+            text = NETPLAN.format(address=address, renderer="NetworkManager") + "      dhcp6: true\n"
+        files["/etc/netplan/01-uplink.yaml"] = File(text, 0o600)
+    else:
+        path = "/etc/NetworkManager/system-connections/uplink.nmconnection"
+        files[path] = File(NETWORKMANAGER.format(address=address), 0o600)
+    if "bare" in BACKEND_UNITS[machine.backend]:
+        files["/etc/systemd/system/bare.service"] = File(BARE)
+    return files
 
 
 def _nameserver(lab: Lab, secret: str) -> Files:
@@ -134,6 +209,8 @@ def files_of(lab: Lab, machine: Machine, key: str, secret: str) -> Files:
         files.update(_web(machine))
     elif machine.kind == "mail":
         files.update(_mail(lab, machine))
+    if machine.backend != "ifupdown":
+        files.update(_backend(lab, machine))
     if machine.addresses:
         files.update(_dual_stack(machine.addresses))
     return files
@@ -146,6 +223,22 @@ UNITS: dict[str, list[str]] = {
     "web": ["networking", "netfilter-persistent", "apache2", "internal"],
     "mail": ["networking", "netfilter-persistent", "postfix"],
 }
+
+
+# What starts instead of `networking`. netplan's own part is a generator, which systemd runs by itself.
+BACKEND_UNITS = {
+    "ifupdown": ["networking"],
+    "networkd": ["systemd-networkd"],
+    "netplan": ["systemd-networkd"],
+    "networkmanager": ["bare", "NetworkManager", "NetworkManager-wait-online"],
+    "netplan-networkmanager": ["bare", "NetworkManager", "NetworkManager-wait-online"],
+}
+
+
+def units_of(machine: Machine) -> list[str]:
+    """Return the units that a machine starts at boot."""
+    others = [unit for unit in UNITS[machine.kind] if unit != "networking"]
+    return [*BACKEND_UNITS[machine.backend], *others]
 
 
 def archive(files: Files) -> bytes:

@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
 KINDS = ("nameserver", "web", "mail", "lab")
+BACKENDS = ("ifupdown", "networkd", "netplan", "networkmanager", "netplan-networkmanager")
 
 
 class LabError(Exception):
@@ -31,6 +32,7 @@ class Machine:
     ipv4: str
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    backend: str = BACKENDS[0]
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ def load(path: str) -> Lab:
         for name, values in chosen.items():
             if values["lab_kind"] not in KINDS:
                 raise LabError(f"{name}: lab_kind {values['lab_kind']!r} is none of {', '.join(KINDS)}")
+            backend = values.get("lab_backend", BACKENDS[0])
+            if backend not in BACKENDS:
+                raise LabError(f"{name}: lab_backend {backend!r} is none of {', '.join(BACKENDS)}")
+            if backend != BACKENDS[0] and values.get("lab_addresses"):
+                raise LabError(f"{name}: lab_addresses are written for {BACKENDS[0]} only; leave lab_backend out")
             machines.append(
                 Machine(
                     name=name,
@@ -99,6 +106,7 @@ def load(path: str) -> Lab:
                     ipv4=str(ipaddress.IPv4Address(values["ansible_host"])),
                     names=tuple(values.get("ipv6_names", ())),
                     addresses=tuple(values.get("lab_addresses", ())),
+                    backend=backend,
                 )
             )
         lab = Lab(

@@ -48,7 +48,7 @@ MUTANTS = (
         "plugins/module_utils/icmpv6.py",
         'Message("135", "neighbour solicitation", "4.4.1", (), 255)',
         'Message("135", "neighbour solicitation", "4.4.1", (), 254)',
-        "fresh login|not opened and not published",
+        "does not answer|fresh login|not opened and not published",
     ),
     Mutant(
         "a check that sees no lock-out",
@@ -112,7 +112,7 @@ MUTANTS = (
         "roles/interfaces/tasks/main.yml",
         'gateway: "{{ interfaces_gateway if',
         "gateway: \"{{ 'fe80::dead' if",
-        "fresh login|not opened and not published",
+        "does not answer|fresh login|not opened and not published",
     ),
     Mutant(
         "a blind preflight",

@@ -1,7 +1,7 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to change on an interface, decided from what is wanted and what is seen. Nothing here touches a host."""
+"""What is asked of an interface, and what is seen of it: the types, and the checks of what a user writes."""
 
 from __future__ import annotations
 
@@ -11,60 +11,124 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 
+DEFAULT_METRIC = 1024
+DEPRECATED = "preferred_lft 0"
+PREFERRED = "preferred_lft forever"
 # Letters, digits and what VLANs and bridges use; the kernel allows 15 characters.
-DEFAULT_METRIC = "1024"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,14}")
 
 
-class Address(t.NamedTuple):
-    """An IPv6 address as an interface carries it."""
+class WantedAddress(t.NamedTuple):
+    """An address with its prefix length; ``deprecated``: it serves, but is no source of new connections."""
 
     text: str
-    length: int
-    dadfailed: bool = False
-    tentative: bool = False
+    deprecated: bool = False
 
     @property
-    def with_length(self) -> str:
-        """The address as it is configured."""
-        return f"{self.text}/{self.length}"
-
-
-class Route(t.NamedTuple):
-    """A default route, and the words with which ``ip route replace`` makes it again."""
-
-    gateway: str
-    device: str
-    words: str
+    def plain(self) -> str:
+        """The address without its length."""
+        return self.text.partition("/")[0]
 
     @property
-    def replaceable(self) -> bool:
-        """Whether ``ip -6 route replace`` without a metric takes its place."""
-        words = self.words.split()
-        return "metric" not in words or words[words.index("metric") + 1] == DEFAULT_METRIC
+    def words(self) -> str:
+        """The words with which ``ip addr`` sets it."""
+        return f"{self.text} {DEPRECATED}" if self.deprecated else self.text
 
-    @property
-    def learnt(self) -> bool:
-        """Whether a router advertisement made it, so that only another one can make it again."""
-        return " proto ra" in self.words
+
+class WantedRoute(t.NamedTuple):
+    """A route besides the default route; ``via`` may be link-local, ``metric`` 0: none was named."""
+
+    to: str
+    via: str
+    metric: int = 0
+
+    def words(self, name: str) -> str:
+        """Return the words with which ``ip route`` makes it; a router may be outside of all prefixes of the link."""
+        return f"{self.to} via {self.via} dev {name}{f' metric {self.metric}' if self.metric else ''} onlink"
 
 
 class Wanted(t.NamedTuple):
     """What the user asks of one interface; ``gateway`` None: the default route is left alone."""
 
     name: str
-    addresses: t.Tuple[str, ...]
+    addresses: t.Tuple[WantedAddress, ...]
     gateway: t.Optional[str]
     sysctls: t.Mapping[str, str]
+    routes: t.Tuple[WantedRoute, ...] = ()
+
+    @property
+    def all_routes(self) -> t.Tuple[WantedRoute, ...]:
+        """The routes, the default route among them."""
+        return (*((WantedRoute("default", self.gateway),) if self.gateway is not None else ()), *self.routes)
+
+    @property
+    def accepts_ra(self) -> bool:
+        """Whether router advertisements are wanted."""
+        return self.sysctls.get("accept_ra", "0") != "0"
+
+
+class Address(t.NamedTuple):
+    """An IPv6 address as an interface carries it; ``learnt``: the kernel made it of a router advertisement."""
+
+    text: str
+    length: int
+    dadfailed: bool = False
+    tentative: bool = False
+    deprecated: bool = False
+    learnt: bool = False
+
+    @property
+    def with_length(self) -> str:
+        """The address as it is configured."""
+        return f"{self.text}/{self.length}"
+
+    @property
+    def words(self) -> str:
+        """The words with which ``ip addr`` sets it again."""
+        return f"{self.with_length} {DEPRECATED}" if self.deprecated else self.with_length
+
+
+class Route(t.NamedTuple):
+    """A route, and the words with which ``ip route replace`` makes it again."""
+
+    gateway: str
+    device: str
+    words: str
+    to: str = "default"
+    expires: bool = False
+
+    @property
+    def metric(self) -> int:
+        """Its metric, or the one that the kernel gives a route without one."""
+        words = self.words.split()
+        return int(words[words.index("metric") + 1]) if "metric" in words else DEFAULT_METRIC
+
+    @property
+    def learnt(self) -> bool:
+        """Whether a router advertisement made it, so that only another one can make it again."""
+        return " proto ra" in self.words or (self.expires and " proto kernel" in self.words)
+
+    @property
+    def place(self) -> t.Tuple[str, int]:
+        """What ``ip -6 route replace`` looks for: a route of the same place is replaced, whatever its router."""
+        return self.to, self.metric
+
+    def same(self, other: Route) -> bool:
+        """Whether it is the same route, however it is written."""
+        return (*self.place, self.gateway, self.device) == (*other.place, other.gateway, other.device)
 
 
 class Record(t.NamedTuple):
-    """What this collection added to an interface, and what was there instead."""
+    """What this collection added to an interface, and what was there instead.
+
+    ``lifetimes``: addresses that others added and that this collection made deprecated, or preferred.
+    """
 
     addresses: t.Tuple[str, ...] = ()
     sysctls: t.Mapping[str, str] = {}
-    route: str = ""
+    routes: t.Tuple[str, ...] = ()
     routes_before: t.Tuple[str, ...] = ()
+    lifetimes: t.Mapping[str, str] = {}
 
     @classmethod
     def load(cls, data: t.Mapping[str, t.Any]) -> Record:
@@ -72,8 +136,9 @@ class Record(t.NamedTuple):
         return cls(
             tuple(data.get("addresses", ())),
             dict(data.get("sysctls", {})),
-            data.get("route", ""),
+            tuple(data.get("routes", ())),
             tuple(data.get("routes_before", ())),
+            dict(data.get("lifetimes", {})),
         )
 
     def dump(self) -> t.Dict[str, t.Any]:
@@ -81,26 +146,43 @@ class Record(t.NamedTuple):
         return {
             "addresses": list(self.addresses),
             "sysctls": dict(self.sysctls),
-            "route": self.route,
+            "routes": list(self.routes),
             "routes_before": list(self.routes_before),
+            "lifetimes": dict(self.lifetimes),
         }
 
 
 class Seen(t.NamedTuple):
-    """What the host has now: global addresses of every interface, IPv6 default routes, one interface's sysctls."""
+    """What the host has now: global addresses of every interface, IPv6 routes, one interface's sysctls.
+
+    ``kernel_ra``: the kernel reads router advertisements by itself, so what it learnt is left behind without them.
+    """
 
     addresses: t.Mapping[str, t.Sequence[Address]]
     routes: t.Sequence[Route]
     sysctls: t.Mapping[str, str]
     record: Record = Record()
+    kernel_ra: bool = True
 
 
 class Operation(t.NamedTuple):
-    """One step: ``sysctl``, ``add``, ``remove``, ``route`` or ``unroute``, with its value, and what undoes it."""
+    """One step with its value, and what undoes it.
+
+    ``sysctl``, ``probe`` (ask the link before anything depends on it), ``add``, ``lifetime``, ``remove``, ``route``
+    or ``unroute``.
+    """
 
     kind: str
     value: str
     before: str = ""
+
+
+def route_of(words: str, expires: bool = False) -> Route:
+    """Read a route from the words of ``ip -6 route``."""
+    parts = words.split()
+    to = parts[0] if parts[0] == "default" or "/" in parts[0] else f"{parts[0]}/128"
+    found = {key: parts[parts.index(key) + 1] for key in ("via", "dev") if key in parts}
+    return Route(found.get("via", ""), found.get("dev", ""), words, to, expires)
 
 
 def interface_name(value: object) -> str:
@@ -125,7 +207,7 @@ def host_address(value: object) -> str:
         ) from None
     if "%" in address:
         raise RolloutError(f"addresses: {shown(value)} has a zone; name the interface with name")
-    if not re.fullmatch(r"[1-9]\d{0,2}", length) or int(length) > 128:
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", length) or int(length) > 128:
         raise RolloutError(
             f"addresses: {shown(value)} has the prefix length {shown(length)}; it is 1 to 128, mostly 64"
         )
@@ -140,30 +222,87 @@ def host_address(value: object) -> str:
     return f"{parsed.compressed}/{bits}"
 
 
-def gateway_address(value: object, addresses: t.Sequence[str]) -> str:
+def _known(value: t.Mapping[t.Any, t.Any], variable: str, needed: t.Sequence[str], keys: t.Sequence[str]) -> None:
+    for key in needed:
+        if value.get(key) is None:
+            raise RolloutError(f"{variable}: {shown(dict(value))} has no {key}; it has {', '.join(keys)}")
+    for key in value:
+        if key not in keys:
+            raise RolloutError(f"{variable}: {shown(key)} is not known here; it has {', '.join(keys)}")
+
+
+def wanted_address(value: object) -> WantedAddress:
+    """Check an address as a user writes it: text, or a dictionary with ``address`` and ``deprecated``."""
+    if not isinstance(value, t.Mapping):
+        return WantedAddress(host_address(value))
+    _known(value, "addresses", ["address"], ["address", "deprecated"])
+    deprecated = value.get("deprecated", False)
+    if not isinstance(deprecated, bool):
+        raise RolloutError(f"addresses: deprecated is {shown(deprecated)}; write true or false")
+    return WantedAddress(host_address(value["address"]), deprecated)
+
+
+def gateway_address(value: object, addresses: t.Sequence[str], variable: str = "gateway") -> str:
     """Check the address of the router and return it as RFC 5952 text."""
     if not isinstance(value, str):
-        raise RolloutError(f"gateway: {shown(value)} is no text: YAML took it for something else; put it into quotes")
+        raise RolloutError(
+            f"{variable}: {shown(value)} is no text: YAML took it for something else; put it into quotes"
+        )
     try:
         parsed = ipaddress.IPv6Address(str(value))
     except ValueError:
-        raise RolloutError(f'gateway: {shown(value)} is no IPv6 address; it looks like "fe80::1"') from None
+        raise RolloutError(f'{variable}: {shown(value)} is no IPv6 address; it looks like "fe80::1"') from None
     if "%" in value or parsed.ipv4_mapped or parsed.is_multicast or parsed.is_loopback or parsed.is_unspecified:
-        raise RolloutError(f'gateway: {shown(value)} can\'t be a router; give its address alone, like "fe80::1"')
+        raise RolloutError(f'{variable}: {shown(value)} can\'t be a router; give its address alone, like "fe80::1"')
     if parsed.compressed in [address.partition("/")[0] for address in addresses]:
-        raise RolloutError(f"gateway: {shown(value)} is an address of this host itself; give the router's")
+        raise RolloutError(f"{variable}: {shown(value)} is an address of this host itself; give the router's")
     return parsed.compressed
 
 
+def wanted_route(value: object, addresses: t.Sequence[str]) -> WantedRoute:
+    """Check a route as a user writes it: a dictionary with ``to``, ``via`` and ``metric``."""
+    if not isinstance(value, t.Mapping):
+        raise RolloutError(f"routes: {shown(value)} is no dictionary; a route has to, via, metric")
+    _known(value, "routes", ["to", "via"], ["to", "via", "metric"])
+    try:
+        if not isinstance(value["to"], str) or "%" in value["to"]:
+            raise ValueError
+        to = ipaddress.IPv6Network(value["to"], strict=False)
+    except ValueError:
+        raise RolloutError(
+            f'routes: to is {shown(value["to"])}, which is no IPv6 prefix; it looks like "2001:db8:beef::/48"'
+        ) from None
+    if to.prefixlen == 0:
+        raise RolloutError(
+            f"routes: to is {shown(value['to'])}, which is the default route; name its router in gateway"
+        )
+    if to.is_multicast or to.is_link_local or to.is_loopback:
+        raise RolloutError(f"routes: to is {shown(value['to'])}, which no router forwards; leave it out")
+    if ipaddress.IPv6Address(value["to"].partition("/")[0]) != to.network_address:
+        raise RolloutError(f"routes: to is {shown(value['to'])}, which is an address in {to}; write {to}")
+    metric = value.get("metric", 0)
+    if isinstance(metric, bool) or not isinstance(metric, int) or not 0 <= metric < 1 << 32:
+        raise RolloutError(f"routes: metric is {shown(metric)}; it is a number from 1 to 4294967295, or left out")
+    return WantedRoute(to.compressed, gateway_address(value["via"], addresses, "routes: via"), metric)
+
+
 def wanted(
-    name: str, addresses: t.Sequence[object], gateway: object, accept_ra: bool, privacy: bool, forwarding: bool
+    name: str,
+    addresses: t.Sequence[object],
+    gateway: object,
+    accept_ra: bool,
+    privacy: bool,
+    forwarding: bool,
+    routes: t.Sequence[object] = (),
 ) -> Wanted:
     """Check what the user gave and return it in canonical form."""
-    checked = tuple(dict.fromkeys(host_address(address) for address in addresses))
-    plain = [address.partition("/")[0] for address in checked]
-    for address in plain:
-        if plain.count(address) > 1:
-            raise RolloutError(f"addresses: {address} is there with two prefix lengths; keep the right one")
+    checked = tuple(dict.fromkeys(wanted_address(address) for address in addresses))
+    plain = [address.plain for address in checked]
+    for address in checked:
+        if plain.count(address.plain) > 1:
+            same = [other.text for other in checked].count(address.text) > 1
+            what = "twice, deprecated and not" if same else "with two prefix lengths"
+            raise RolloutError(f"addresses: {address.plain} is there {what}; keep the right one")
     # A router must say 2: with 1 and forwarding the kernel drops what it learnt (and its default route) at once.
     accept = ("2" if forwarding else "1") if accept_ra else "0"
     sysctls = {
@@ -172,157 +311,10 @@ def wanted(
         "autoconf": "1" if accept_ra and privacy else "0",
         "use_tempaddr": "2" if privacy else "0",
     }
-    return Wanted(name, checked, gateway_address(gateway, checked) if gateway is not None else None, sysctls)
-
-
-def _refuse_elsewhere(wish: Wanted, seen: Seen) -> None:
-    plain = {address.partition("/")[0] for address in wish.addresses}
-    for device, held in seen.addresses.items():
-        for address in held:
-            if device != wish.name and address.text in plain:
-                raise RolloutError(
-                    f"addresses: {address.text} is already on {device}; remove it there, or name that interface"
-                )
-
-
-def _address_steps(wish: Wanted, seen: Seen) -> t.Tuple[t.List[Operation], t.List[Operation]]:
-    held = {address.text: address for address in seen.addresses.get(wish.name, ())}
-    ours = set(seen.record.addresses)
-    add: t.List[Operation] = []
-    for address in wish.addresses:
-        there = held.get(address.partition("/")[0])
-        if there is None:
-            add.append(Operation("add", address))
-        elif there.dadfailed:
-            # It stays like that for ever, even when the other host is gone: try again.
-            add += [Operation("remove", there.with_length), Operation("add", address)]
-        elif there.with_length != address:
-            if there.with_length not in ours:
-                raise RolloutError(
-                    f"addresses: {there.text} is on {wish.name} with /{there.length}, not as {address}; "
-                    "it was not added by this collection: remove it, or write its length"
-                )
-            add += [Operation("remove", there.with_length), Operation("add", address)]
-    stays = {address.partition("/")[0] for address in wish.addresses}
-    remove = [
-        Operation("remove", address.with_length)
-        for address in held.values()
-        if address.with_length in ours and address.text not in stays
-    ]
-    return add, remove
-
-
-def _route_steps(wish: Wanted, seen: Seen) -> t.List[Operation]:
-    if wish.gateway is None:
-        return _route_back(seen)
-    if any(route.gateway == wish.gateway and route.device == wish.name for route in seen.routes):
-        return []
-    before = "\n".join(route.words for route in seen.routes if route.replaceable and not route.learnt)
-    return [Operation("route", f"default via {wish.gateway} dev {wish.name} onlink", before)]
-
-
-def _route_back(seen: Seen) -> t.List[Operation]:
-    ours = seen.record.route
-    if not ours:
-        return []
-    words = ours.split()
-    there = any(["via", route.gateway, "dev", route.device] == words[1:5] for route in seen.routes)
-    missing = [words for words in seen.record.routes_before if words not in [route.words for route in seen.routes]]
-    back = [Operation("route", words) for words in missing]
-    return ([Operation("unroute", ours)] if there else []) + back
-
-
-def changes(wish: Wanted, seen: Seen) -> t.List[Operation]:
-    """Return the steps from what is seen to what is wanted, in their order; none where it is so already.
-
-    New addresses come before old ones go. Only what this collection added (the record) is ever removed.
-    """
-    _refuse_elsewhere(wish, seen)
-    sysctls = [
-        Operation("sysctl", f"{key}={value}", seen.sysctls[key])
-        for key, value in wish.sysctls.items()
-        if key in seen.sysctls and seen.sysctls[key] != value
-    ]
-    add, remove = _address_steps(wish, seen)
-    return sysctls + add + _route_steps(wish, seen) + remove
-
-
-def changes_back(name: str, seen: Seen) -> t.List[Operation]:
-    """Return the steps that take everything back that the record tells of."""
-    held = [address.with_length for address in seen.addresses.get(name, ())]
-    remove = [Operation("remove", address) for address in seen.record.addresses if address in held]
-    sysctls = [
-        Operation("sysctl", f"{key}={value}", seen.sysctls[key])
-        for key, value in seen.record.sysctls.items()
-        if key in seen.sysctls and seen.sysctls[key] != value
-    ]
-    return _route_back(seen) + remove + sysctls
-
-
-def recorded(wish: Wanted, seen: Seen, steps: t.Sequence[Operation]) -> Record:
-    """Return the record as it is once the steps are done."""
-    old = seen.record
-    removed = {step.value for step in steps if step.kind == "remove"}
-    added = [step.value for step in steps if step.kind == "add"]
-    addresses = [address for address in old.addresses if address not in removed and address in wish.addresses]
-    sysctls = dict(old.sysctls)
-    route, before = old.route, old.routes_before
-    for step in steps:
-        if step.kind == "sysctl":
-            sysctls.setdefault(step.value.partition("=")[0], step.before)
-        elif step.kind == "route" and wish.gateway is not None:
-            lines = [line for line in step.before.splitlines() if line and line != old.route]
-            route, before = step.value, old.routes_before if old.route else tuple(lines)
-    if wish.gateway is None:
-        route, before = "", ()
-    return Record(tuple(dict.fromkeys(addresses + added)), sysctls, route, before)
-
-
-def undone(steps: t.Sequence[Operation]) -> t.List[Operation]:
-    """Return the steps that undo some steps, last one first."""
-    back: t.List[Operation] = []
-    for step in reversed(steps):
-        if step.kind == "add":
-            back.append(Operation("remove", step.value))
-        elif step.kind == "remove":
-            back.append(Operation("add", step.value))
-        elif step.kind == "sysctl":
-            back.append(Operation("sysctl", f"{step.value.partition('=')[0]}={step.before}"))
-        elif step.kind == "route":
-            back.append(Operation("unroute", step.value))
-            back += [Operation("route", line) for line in step.before.splitlines()]
-        else:
-            back.append(Operation("route", step.value))
-    return back
-
-
-def after(name: str, seen: Seen, steps: t.Sequence[Operation]) -> Seen:
-    """Return what will be seen once the steps are done; this is what check mode shows."""
-    addresses = [address for address in seen.addresses.get(name, ()) if not address.dadfailed]
-    routes, sysctls = list(seen.routes), dict(seen.sysctls)
-    for step in steps:
-        if step.kind == "add":
-            text, _slash, length = step.value.partition("/")
-            addresses.append(Address(text, int(length)))
-        elif step.kind == "remove":
-            addresses = [address for address in addresses if address.with_length != step.value]
-        elif step.kind == "sysctl":
-            key, _equals, value = step.value.partition("=")
-            sysctls[key] = value
-        elif step.kind == "route":
-            words = step.value.split()
-            gateway = words[words.index("via") + 1] if "via" in words else ""
-            device = words[words.index("dev") + 1] if "dev" in words else ""
-            routes = [route for route in routes if not route.replaceable] + [Route(gateway, device, step.value)]
-        else:
-            words = step.value.split()
-            routes = [route for route in routes if [route.gateway, route.device] != [words[2], words[4]]]
-    return Seen({**seen.addresses, name: addresses}, routes, sysctls, seen.record)
-
-
-def described(name: str, seen: Seen) -> str:
-    """Return the state of an interface as text for a diff: one fact a line, in a fixed order."""
-    lines = sorted(f"address {address.with_length} dev {name}" for address in seen.addresses.get(name, ()))
-    lines += sorted(f"route default via {route.gateway} dev {route.device}" for route in seen.routes)
-    lines += [f"sysctl net.ipv6.conf.{name}.{key} = {value}" for key, value in sorted(seen.sysctls.items())]
-    return "".join(line + "\n" for line in lines)
+    router = gateway_address(gateway, plain) if gateway is not None else None
+    further = tuple(dict.fromkeys(wanted_route(route, plain) for route in routes))
+    places = [(route.to, route.metric or DEFAULT_METRIC) for route in further]
+    for route, place in zip(further, places):
+        if places.count(place) > 1:
+            raise RolloutError(f"routes: {route.to} is there twice with metric {place[1]}; change one metric")
+    return Wanted(name, checked, router, sysctls, further)

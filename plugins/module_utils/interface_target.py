@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
-import socket
-import struct
 import time
 import typing as t
 
@@ -22,16 +19,34 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.interface import (
     Record,
     Route,
     Seen,
-    undone,
+    Wanted,
+    route_of,
 )
+from ansible_collections.ipv6.rollout.plugins.module_utils.interface_link import (
+    LISTEN_WAIT,
+    ask,
+    refuse_heard,
+    who_has,
+)
+from ansible_collections.ipv6.rollout.plugins.module_utils.interface_steps import RA, undone
+from ansible_collections.ipv6.rollout.plugins.module_utils.interface_sysctl import disabled_at_boot
 
-SYSCTLS = ("accept_ra", "autoconf", "use_tempaddr")
+SYSCTLS = ("accept_ra", "autoconf", "use_tempaddr", "disable_ipv6")
+# Routes that lead nowhere, and the kernel's own kinds.
+NOWHERE = ("unreachable", "blackhole", "prohibit", "throw", "local", "anycast", "multicast")
 PROC = "/proc/sys/net/ipv6"
 DAD_INTERVAL = 0.1
 # What `ip route show` says of a route's state, and `ip route replace` does not understand.
 _STATE = re.compile(r" (expires -?\d+sec|linkdown|dead|pref medium|error -?\d+|offload|trap)\b")
 
 Link = t.Dict[str, t.Any]
+
+
+class Limits(t.NamedTuple):
+    """How long duplicate address detection may take, and what the user allows."""
+
+    dad_timeout: float
+    allow: t.Sequence[str] = ()
 
 
 def _read(path: str) -> str:
@@ -70,22 +85,17 @@ def name_of(all_links: t.Sequence[Link], management: t.Optional[str]) -> str:
     )
 
 
-def refuse(name: str, all_links: t.Sequence[Link]) -> Link:
+def link_of(name: str, all_links: t.Sequence[Link]) -> Link:
     """Return the interface, or refuse with the reason why it can't have an IPv6 address."""
     link = next((link for link in all_links if link.get("ifname") == name), None)
     if link is None:
         names = ", ".join(str(link.get("ifname")) for link in all_links)
         raise RolloutError(f"name: there is no interface {name}; this host has {names}")
-    disabled = _read("/sys/module/ipv6/parameters/disable") == "1"
-    if disabled or not os.path.isdir(PROC):
+    if _read("/sys/module/ipv6/parameters/disable") == "1" or not os.path.isdir(PROC):
+        where = disabled_at_boot() or "the kernel's command line"
         raise RolloutError(
-            "ipv6.disable: the kernel was started with ipv6.disable=1, so no interface can have an IPv6 address; "
-            "remove it from the kernel's command line and reboot"
-        )
-    if _read(f"{PROC}/conf/{name}/disable_ipv6") == "1":
-        raise RolloutError(
-            f"net.ipv6.conf.{name}.disable_ipv6: it is 1, so {name} can't have an IPv6 address; set it to 0, and look "
-            "in /etc/sysctl.conf and /etc/sysctl.d for what switches it on at boot"
+            f"ipv6.disable: the kernel was started with ipv6.disable=1 ({where}), so no interface can have an IPv6 "
+            "address, and no sysctl can mend that; take it out there and reboot"
         )
     if "UP" not in link.get("flags", []):
         raise RolloutError(f"name: {name} is down; bring it up first (no address is put on an interface that is down)")
@@ -97,32 +107,49 @@ def forwarding(name: str) -> bool:
     return _read(f"{PROC}/conf/{name}/forwarding") == "1"
 
 
+def _learnt(entry: t.Mapping[str, t.Any]) -> bool:
+    """Tell whether the kernel made an address of a router advertisement; iproute2 of Debian 12 does not say it."""
+    said = entry.get("protocol")
+    by_flags = bool(entry.get("mngtmpaddr") or entry.get("temporary"))
+    return bool(entry.get("dynamic")) and (said == "kernel_ra" if said else by_flags)
+
+
 def _addresses(link: Link) -> t.List[Address]:
     return [
-        Address(entry["local"], entry["prefixlen"], bool(entry.get("dadfailed")), bool(entry.get("tentative")))
+        Address(
+            entry["local"],
+            entry["prefixlen"],
+            bool(entry.get("dadfailed")),
+            bool(entry.get("tentative")),
+            # One that is learnt goes through this state by itself.
+            bool(entry.get("deprecated")) and not entry.get("dynamic"),
+            _learnt(entry),
+        )
         for entry in link.get("addr_info", [])
         if entry.get("family") == "inet6" and entry.get("scope") != "link" and entry.get("local")
     ]
 
 
-def default_routes() -> t.List[Route]:
-    """Return the IPv6 default routes of the main table, each with the words that make it again."""
-    text = commands.run(["ip", "-o", "-6", "route", "show", "default"]).out
+def routes() -> t.List[Route]:
+    """Return the IPv6 routes of the main table that lead somewhere, each with the words that make it again."""
     found = []
-    for line in text.splitlines():
-        words = _STATE.sub("", " ".join(line.replace("\\", " ").split()))
-        parts = words.split()
-        gateway = parts[parts.index("via") + 1] if "via" in parts else ""
-        device = parts[parts.index("dev") + 1] if "dev" in parts else ""
-        found.append(Route(gateway, device, words))
+    for line in commands.run(["ip", "-o", "-6", "route", "show"]).out.splitlines():
+        text = " ".join(line.replace("\\", " ").split())
+        if text and text.split()[0] not in NOWHERE:
+            found.append(route_of(_STATE.sub("", text), " expires " in text))
     return found
 
 
 def see(name: str, all_links: t.Sequence[Link], record: Record, keys: t.Sequence[str] = SYSCTLS) -> Seen:
     """Return what the core decides on."""
     addresses = {str(link.get("ifname")): _addresses(link) for link in all_links}
+    return Seen(addresses, routes(), sysctls(name, keys), record)
+
+
+def sysctls(name: str, keys: t.Sequence[str] = SYSCTLS) -> t.Dict[str, str]:
+    """Return an interface's sysctls, those that it has."""
     values = {key: _read(f"{PROC}/conf/{name}/{key}") for key in keys}
-    return Seen(addresses, default_routes(), {key: value for key, value in values.items() if value}, record)
+    return {key: value for key, value in values.items() if value}
 
 
 def _set_sysctl(name: str, setting: str) -> None:
@@ -136,16 +163,24 @@ def _set_sysctl(name: str, setting: str) -> None:
 
 
 def _step(name: str, step: Operation) -> None:
+    words = step.value.split()
     if step.kind == "sysctl":
         _set_sysctl(name, step.value)
     elif step.kind == "add":
-        commands.check(["ip", "-6", "addr", "replace", step.value, "dev", name])
+        commands.check(["ip", "-6", "addr", "replace", *words, "dev", name])
+    elif step.kind == "lifetime":
+        commands.check(["ip", "-6", "addr", "change", *words, "dev", name])
     elif step.kind == "remove":
-        commands.check(["ip", "-6", "addr", "del", step.value, "dev", name])
+        commands.check(["ip", "-6", "addr", "del", words[0], "dev", name])
     elif step.kind == "route":
-        commands.check(["ip", "-6", "route", "replace", *step.value.split()])
+        commands.check(["ip", "-6", "route", "replace", *words])
+    elif step.kind == "unroute":
+        commands.check(["ip", "-6", "route", "del", *words])
+    # What was learnt may be gone already: its time may be over, or what it belongs to was removed.
+    elif words[0] == "route":
+        commands.run(["ip", "-6", "route", "del", *words[1:]])
     else:
-        commands.check(["ip", "-6", "route", "del", *step.value.split()])
+        commands.run(["ip", "-6", "addr", "del", words[0], "dev", name])
 
 
 def wait_for_dad(name: str, added: t.Sequence[str], timeout: float) -> None:
@@ -177,8 +212,52 @@ def wait_for_dad(name: str, added: t.Sequence[str], timeout: float) -> None:
         time.sleep(DAD_INTERVAL)
 
 
-def apply(name: str, steps: t.Sequence[Operation], dad_timeout: float) -> None:
-    """Carry out the steps; where one fails, undo those that were done and raise its error."""
+def wait_for_link_local(name: str, timeout: float) -> bool:
+    """Wait until the interface has a link-local address to ask from; tell whether it has."""
+    limit = time.monotonic() + timeout
+    while True:
+        held = json.loads(commands.check(["ip", "-j", "-6", "addr", "show", "dev", name, "scope", "link"]) or "[]")
+        entries = [entry for link in held for entry in link.get("addr_info", []) if entry.get("local")]
+        if any(not entry.get("tentative") and not entry.get("dadfailed") for entry in entries):
+            return True
+        if time.monotonic() >= limit:
+            return False
+        time.sleep(DAD_INTERVAL)
+
+
+def _answers_anyway(name: str, router: str) -> bool:
+    """Tell whether nobody has to answer for a router: a neighbour that was set by hand, or a link without them."""
+    known = commands.run(["ip", "-o", "-6", "neigh", "show", router, "dev", name]).out.split()
+    return bool({"PERMANENT", "NOARP"} & set(known))
+
+
+def probe(link: Link, wish: Wanted, limits: Limits, step: Operation) -> None:
+    """Ask the link what the next steps depend on, and refuse what it contradicts."""
+    name, words = wish.name, step.value.split()
+    routers = [word for word in words if word != RA and not _answers_anyway(name, word)]
+    if {"NOARP", "POINTOPOINT"} & set(link.get("flags", [])):
+        routers = []
+    if not wait_for_link_local(name, limits.dad_timeout):
+        if not words:
+            return
+        raise RolloutError(
+            f"name: {name} has no link-local address after {limits.dad_timeout:g} s, so no router can be reached "
+            "over it; look whether its link is up and whether addr_gen_mode is 1 (none)"
+        )
+    try:
+        heard = ask(name, routers, LISTEN_WAIT, RA in words)
+    except (OSError, ValueError) as error:
+        raise RolloutError(f"name: the link of {name} can't be asked for its routers: {error}") from error
+    refuse_heard(name, wish.addresses, routers, RA in words, heard, limits.allow)
+
+
+def apply(
+    name: str,
+    steps: t.Sequence[Operation],
+    dad_timeout: float,
+    look: t.Callable[[Operation], None] = lambda step: None,
+) -> None:
+    """Carry out the steps; where one fails, undo those that were done and raise its error. ``look`` does a probe."""
     done: t.List[Operation] = []
     added: t.List[str] = []
     try:
@@ -186,10 +265,13 @@ def apply(name: str, steps: t.Sequence[Operation], dad_timeout: float) -> None:
             if added and step.kind != "add":
                 wait_for_dad(name, added, dad_timeout)
                 added = []
+            if step.kind == "probe":
+                look(step)
+                continue
             _step(name, step)
             done.append(step)
             if step.kind == "add":
-                added.append(step.value)
+                added.append(step.value.split()[0])
         if added:
             wait_for_dad(name, added, dad_timeout)
     except RolloutError:
@@ -204,29 +286,13 @@ def take_back(name: str, steps: t.Sequence[Operation]) -> None:
             _step(name, step)
         except RolloutError:
             continue
+    ask_routers(name)
 
 
-def who_has(name: str, address: str, timeout: float = 1.0) -> str:
-    """Ask the link who has an address (RFC 4861 neighbour solicitation): the MAC address that answers, or nothing.
-
-    The kernel does not say who the other one is, so the question is asked once more, from the link-local address.
-    """
-    try:
-        index = socket.if_nametoindex(name)
-        mac = bytes.fromhex(_read(f"/sys/class/net/{name}/address").replace(":", ""))
-        target = ipaddress.IPv6Address(address).packed
-        group = ipaddress.IPv6Address(b"\xff\x02" + bytes(9) + b"\x01\xff" + target[13:])
-        query = struct.pack("!BBHI", 135, 0, 0, 0) + target + b"\x01\x01" + mac
-        with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-            sock.settimeout(timeout)
-            sock.sendto(query, (str(group), 0, 0, index))
-            limit = time.monotonic() + timeout
-            while time.monotonic() < limit:
-                answer = sock.recv(1500)
-                if answer[:1] == b"\x88" and answer[8:24] == target and answer[24:26] == b"\x02\x01":
-                    return ":".join(f"{byte:02x}" for byte in answer[26:32])
-    except (OSError, ValueError):
-        return ""
-    return ""
+def ask_routers(name: str) -> None:
+    """Where the kernel reads router advertisements, ask for one, so that what it had learnt is back at once."""
+    if sysctls(name, ["accept_ra"]).get("accept_ra", "0") != "0":
+        try:
+            ask(name, [], LISTEN_WAIT)
+        except (OSError, ValueError):
+            pass  # a link that can't be asked had nothing to tell either

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: interface
-short_description: Set the IPv6 addresses, the default route and the router advertisement sysctls of an interface
+short_description: Set IPv6 addresses, routes and router advertisement sysctls of interfaces
 version_added: "0.1.0"
 description:
-  - Puts IPv6 addresses on an interface at once, without a link flap, and writes the same for the next boot through the
-    program that configures the interface, C(ifupdown) or C(systemd-networkd).
+  - Puts IPv6 addresses and routes on interfaces at once, without a link flap, and writes the same for the next boot
+    through the program that configures the interface.
   - New addresses are used only once duplicate address detection (DAD) has passed. Where another host has the address,
     the module fails, names it, and leaves nothing behind.
-  - IPv4 is never touched, nor is any address that this module has not added.
+  - A router is asked for (neighbour solicitation) before a route over it replaces another one.
+  - IPv4 is never touched, nor is any address that this module has not added; except that what the kernel learnt from
+    router advertisements is removed where O(accept_ra) is false and an address and a default route are set.
+  - The address that the ssh connection in use came to is never removed.
   - What was there before is kept under C(/var/lib/ipv6-rollout), so that O(state=absent) gives it back.
 options:
   state:
     description:
-      - V(present) sets the addresses, the route and the sysctls.
-      - V(absent) takes back what this module added, on O(name) or, without it, on every interface.
+      - V(present) sets addresses, routes and sysctls.
+      - V(absent) takes back what this module added, on O(name) or those of O(interfaces); without them on every
+        interface.
     type: str
     choices: [present, absent]
     default: present
@@ -30,11 +34,16 @@ options:
       - By default the one that carries O(management_address), or else the one of the IPv4 default route.
     type: str
   management_address:
-    description: The address over which the host is managed, as in C(ansible_host). A host name is ignored.
+    description:
+      - The address over which the host is managed, as in C(ansible_host). A host name is ignored.
+      - An IPv6 address given here is not removed.
     type: str
   addresses:
     description:
-      - The IPv6 addresses of the interface, each with its prefix length.
+      - The IPv6 addresses of the interface, each with its prefix length. Text, or a dictionary with V(address) and
+        V(deprecated).
+      - A deprecated address (C(preferred_lft 0)) serves, but is no source of new connections. Whether it is deprecated
+        is changed by its lifetime, without removing it.
       - An address that this module added and that is not named any more is removed, after the new ones work.
     type: list
     elements: raw
@@ -42,23 +51,99 @@ options:
   gateway:
     description:
       - The router for the IPv6 default route. A link-local address is allowed.
-      - Without it the default route is left alone.
+      - Without it the default route is left alone; there has to be one, see O(allow).
     type: raw
+  routes: &routes
+    description: Further routes. One that this module added and that is not named any more is removed.
+    type: list
+    elements: dict
+    suboptions:
+      to:
+        description: The prefix.
+        type: raw
+        required: true
+      via:
+        description: The router. A link-local address is allowed.
+        type: raw
+        required: true
+      metric:
+        description: The metric; 0 leaves it to the kernel, which takes 1024.
+        type: int
+        default: 0
+  interfaces:
+    description:
+      - Several interfaces at once, instead of O(name), O(addresses), O(gateway) and O(routes). All of them are changed,
+        or none. At most one has a gateway.
+      - What is not named here is taken from the options O(backend), O(accept_ra) and O(privacy).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The interface.
+        type: str
+        required: true
+      addresses:
+        description: As O(addresses).
+        type: list
+        elements: raw
+        default: []
+      gateway:
+        description: As O(gateway).
+        type: raw
+      routes: *routes
+      backend:
+        description: As O(backend).
+        type: str
+        choices: [auto, ifupdown, networkd, netplan, networkmanager]
+      accept_ra:
+        description: As O(accept_ra).
+        type: bool
+      privacy:
+        description: As O(privacy).
+        type: bool
   backend:
     description:
       - What configures the interface at boot.
-      - V(auto) finds it out and fails where it is neither of the two.
+      - V(auto) finds it out, and fails where nothing is found or where several programs configure the interface.
+      - C(systemd-networkd) is not reloaded and a profile of C(NetworkManager) is not applied again, because either
+        would interrupt IPv4 or IPv6. All is live by C(ip); they read what was written at the next boot or reload, and
+        arrive at the same addresses and routes.
+      - With V(netplan) and its C(NetworkManager) renderer no address can be deprecated.
     type: str
-    choices: [auto, ifupdown, networkd]
+    choices: [auto, ifupdown, networkd, netplan, networkmanager]
     default: auto
   accept_ra:
-    description: Whether router advertisements are accepted. A host with a planned address needs none.
+    description:
+      - Whether router advertisements are accepted. A host with a planned address needs none.
+      - On a host that forwards packets the sysctl becomes 2, because with 1 the kernel would drop its default route.
+      - Without O(gateway) the default route has to come this way; where no router answers, the module fails.
     type: bool
     default: false
   privacy:
     description: Whether the host uses temporary addresses (RFC 8981) for outgoing connections. Needs O(accept_ra).
     type: bool
     default: false
+  mend:
+    description:
+      - What is overruled where others have switched it off, live and by a file in C(/etc/sysctl.d) whose name sorts
+        after theirs. What is not named here is refused, with the file and the line that does it.
+      - V(disable_ipv6) switches IPv6 on for the interface, V(accept_ra) lets the kernel read router advertisements.
+      - A kernel that was started with C(ipv6.disable=1) can't be mended by a sysctl, and is always refused.
+    type: list
+    elements: str
+    choices: [disable_ipv6, accept_ra]
+    default: []
+  allow:
+    description:
+      - What is let pass although it mostly is a mistake.
+      - V(no_default_route), the host would have no IPv6 default route.
+      - V(unreachable_gateway), a router does not answer neighbour solicitations.
+      - V(other_prefix_length), a router announces another prefix length for the link.
+    type: list
+    elements: str
+    choices: [no_default_route, unreachable_gateway, other_prefix_length]
+    default: []
   dad_timeout:
     description: How many seconds to wait for duplicate address detection.
     type: int
@@ -68,7 +153,9 @@ author:
 attributes:
   check_mode:
     support: full
-    description: Tells exactly what a real run would change, but not whether another host has the address.
+    description: >-
+      Tells exactly what a real run would change, and asks for routers as a real run would; but not whether another host
+      has the address.
   diff_mode:
     support: full
     description: Shows addresses, routes, sysctls and files before and after.
@@ -81,6 +168,23 @@ EXAMPLES = r"""
     addresses: ["2001:db8:1200::80/64"]
     gateway: "fe80::1"
 
+- name: Two addresses, one of them for a service only, and a route to the storage network
+  ipv6.rollout.interface:
+    name: eth0
+    addresses:
+      - "2001:db8:1200::80/64"
+      - {address: "2001:db8:1200::81/64", deprecated: true}
+    gateway: "fe80::1"
+    routes:
+      - {to: "2001:db8:1200:5000::/52", via: "fe80::5"}
+
+- name: Two interfaces, on a host that a hardening role has been at
+  ipv6.rollout.interface:
+    interfaces:
+      - {name: eth0, addresses: ["2001:db8:1200::80/64"], gateway: "fe80::1"}
+      - {name: eth1, addresses: ["2001:db8:1200:5000::80/64"]}
+    mend: [disable_ipv6]
+
 - name: Take it back
   ipv6.rollout.interface:
     state: absent
@@ -88,17 +192,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 name:
-  description: The interface; with O(state=absent) and without O(name), the names of all, with commas.
+  description: The interface; the names with commas where there are several.
   returned: success
   type: str
   sample: eth0
 backend:
-  description: What configures the interface at boot.
+  description: What configures the interface at boot; with commas where there are several.
   returned: when O(state=present)
   type: str
   sample: ifupdown
 addresses:
-  description: The global IPv6 addresses of the interface after the run.
+  description: The global IPv6 addresses of the interfaces after the run.
   returned: success
   type: list
   elements: str
@@ -109,167 +213,33 @@ files:
   type: list
   elements: str
   sample: [/etc/network/interfaces.d/60-ipv6-rollout-eth0]
+mended:
+  description: What is overruled, and where others have switched it off.
+  returned: when O(state=present)
+  type: list
+  elements: str
+  sample: ["net.ipv6.conf.eth0.disable_ipv6: it is 1 now; /etc/sysctl.d/10-hard.conf line 2 switches it on"]
 """
-
-import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
-from ansible_collections.ipv6.rollout.plugins.module_utils import interface as core
-from ansible_collections.ipv6.rollout.plugins.module_utils import interface_files as persistent
-from ansible_collections.ipv6.rollout.plugins.module_utils import interface_target as target
+from ansible_collections.ipv6.rollout.plugins.module_utils import interface_run as core
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
-LEDGER = "interface"
-
-
-def file_diff(path: str, before: bytes | None, after: bytes | None) -> dict[str, str]:
-    return {
-        "before_header": path,
-        "after_header": path,
-        "before": (before or b"").decode(errors="replace"),
-        "after": (after or b"").decode(errors="replace"),
-    }
-
-
-def present(module: AnsibleModule, ledger: files.Ledger) -> dict[str, t.Any]:
-    links = target.links()
-    name = core.interface_name(module.params["name"] or target.name_of(links, module.params["management_address"]))
-    link = target.refuse(name, links)
-    if module.params["privacy"] and not module.params["accept_ra"]:
-        raise RolloutError("privacy: temporary addresses are made from router advertisements; set accept_ra as well")
-    if not module.params["addresses"]:
-        raise RolloutError("addresses: there is none; name at least one, or use state=absent")
-    wish = core.wanted(
-        name,
-        module.params["addresses"],
-        module.params["gateway"],
-        module.params["accept_ra"],
-        module.params["privacy"],
-        target.forwarding(name),
-    )
-    kind = module.params["backend"]
-    if kind == "auto":
-        kind = persistent.backend(link["ifindex"], name)
-    live = wish
-    if kind == "networkd" and module.params["accept_ra"]:
-        # networkd reads router advertisements itself and keeps the kernel from doing it.
-        live = wish._replace(sysctls={key: value for key, value in wish.sysctls.items() if key != "accept_ra"})
-    notes = ledger.notes.get(name, {})
-    seen = target.see(name, links, core.Record.load(notes))
-    steps = core.changes(live, seen)
-    wrote, remarks = persistent.wanted_files(wish, kind, link["ifindex"])
-    stale = [path for path in notes.get("files", []) if path not in wrote and path != persistent.INTERFACES]
-    changed_files = [path for path, content in wrote.items() if files.read(path) != content]
-    result = {
-        "changed": bool(steps or changed_files or stale),
-        "name": name,
-        "backend": kind,
-        "addresses": [address.with_length for address in core.after(name, seen, steps).addresses[name]],
-        "files": changed_files + stale,
-        "diff": [
-            {
-                "before_header": name,
-                "after_header": name,
-                "before": core.described(name, seen),
-                "after": core.described(name, core.after(name, seen, steps)),
-            },
-            *[file_diff(path, files.read(path), wrote[path]) for path in changed_files],
-            *[file_diff(path, files.read(path), None) for path in stale],
-        ],
-    }
-    for remark in remarks:
-        module.warn(remark)
-    if module.check_mode or not result["changed"]:
-        return result
-    kept = files.read(ledger.path)
-    record = core.recorded(live, seen, steps)
-    paths = list(dict.fromkeys([*(path for path in notes.get("files", []) if path not in stale), *changed_files]))
-    # The ledger first: whatever happens after this, a later run knows what is ours.
-    ledger.notes[name] = {**record.dump(), "files": paths}
-    befores = {path: files.look(path) for path in changed_files}
-    for path in changed_files:
-        ledger.wrote(path, befores[path], wrote[path])
-    ledger.save()
-    applied = False
-    try:
-        target.apply(name, steps, module.params["dad_timeout"])
-        applied = True
-        for path in changed_files:
-            before = befores[path]
-            files.write(path, wrote[path], before.mode, before.uid, before.gid)
-    except (RolloutError, OSError):
-        if applied:
-            target.take_back(name, steps)
-        for path, before in befores.items():
-            if before.content is None:
-                files.remove(path)
-                persistent.remove_folder(path)
-            else:
-                files.write(path, before.content, before.mode, before.uid, before.gid)
-        if kept is None:
-            empty = files.Ledger(LEDGER)
-            empty.notes, empty.files = {}, {}
-            empty.save()
-        else:
-            files.write(ledger.path, kept, mode=0o600)
-        raise
-    for path in stale:
-        give_back(ledger, path)
-    ledger.save()
-    return result
-
-
-def give_back(ledger: files.Ledger, path: str) -> None:
-    """Put a file back; from one that others edited since, only our line is taken out."""
-    current = files.look(path)
-    if path == persistent.INTERFACES and not ledger.untouched(path) and current.content is not None:
-        files.write(path, persistent.without_source(current.content), current.mode, current.uid, current.gid)
-        del ledger.files[path]
-        return
-    ledger.give_back(path)
-
-
-def absent(module: AnsibleModule, ledger: files.Ledger) -> dict[str, t.Any]:
-    names = [core.interface_name(module.params["name"])] if module.params["name"] else sorted(ledger.notes)
-    result: dict[str, t.Any] = {"changed": False, "name": ",".join(names), "addresses": [], "files": [], "diff": []}
-    links = target.links()
-    for name in names:
-        if name not in ledger.notes:
-            continue
-        result["changed"] = True
-        notes = ledger.notes[name]
-        seen = target.see(name, links, core.Record.load(notes))
-        steps = core.changes_back(name, seen)
-        then = core.after(name, seen, steps)
-        result["addresses"] += [address.with_length for address in then.addresses.get(name, [])]
-        result["diff"].append(
-            {
-                "before_header": name,
-                "after_header": name,
-                "before": core.described(name, seen),
-                "after": core.described(name, then),
-            }
-        )
-        shared = {path for other, held in ledger.notes.items() if other != name for path in held.get("files", [])}
-        paths = [path for path in notes.get("files", []) if path not in shared and path in ledger.files]
-        for path in paths:
-            saved = ledger.before(path)
-            result["files"].append(path)
-            result["diff"].append(file_diff(path, files.read(path), saved.content if saved else None))
-        if module.check_mode:
-            continue
-        for path in paths:
-            give_back(ledger, path)
-            persistent.remove_folder(path)
-        target.apply(name, steps, module.params["dad_timeout"])
-        del ledger.notes[name]
-        ledger.save()
-    return result
+BACKENDS = ["auto", "ifupdown", "networkd", "netplan", "networkmanager"]
 
 
 def main() -> None:
+    routes = {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "to": {"type": "raw", "required": True},
+            "via": {"type": "raw", "required": True},
+            "metric": {"type": "int", "default": 0},
+        },
+    }
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -277,18 +247,44 @@ def main() -> None:
             "management_address": {"type": "str"},
             "addresses": {"type": "list", "elements": "raw", "default": []},
             "gateway": {"type": "raw"},
-            "backend": {"type": "str", "choices": ["auto", "ifupdown", "networkd"], "default": "auto"},
+            "routes": routes,
+            "interfaces": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "addresses": {"type": "list", "elements": "raw", "default": []},
+                    "gateway": {"type": "raw"},
+                    "routes": routes,
+                    "backend": {"type": "str", "choices": BACKENDS},
+                    "accept_ra": {"type": "bool"},
+                    "privacy": {"type": "bool"},
+                },
+            },
+            "backend": {"type": "str", "choices": BACKENDS, "default": "auto"},
             "accept_ra": {"type": "bool", "default": False},
             "privacy": {"type": "bool", "default": False},
+            "mend": {"type": "list", "elements": "str", "choices": ["disable_ipv6", "accept_ra"], "default": []},
+            "allow": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["no_default_route", "unreachable_gateway", "other_prefix_length"],
+                "default": [],
+            },
             "dad_timeout": {"type": "int", "default": 10},
         },
         supports_check_mode=True,
     )
+    run = core.present if module.params["state"] == "present" else core.absent
     try:
-        ledger = files.Ledger(LEDGER)
-        result = present(module, ledger) if module.params["state"] == "present" else absent(module, ledger)
+        if module.params["interfaces"] and (module.params["name"] or module.params["addresses"]):
+            raise RolloutError("interfaces: name and addresses are named as well; put them into the list")
+        result = run(module.params, files.Ledger(core.LEDGER), module.check_mode)
     except (RolloutError, OSError, ValueError) as error:
         module.fail_json(msg=str(error))
+    for remark in result.pop("warnings", []):
+        module.warn(remark)
     module.exit_json(**result)
 
 

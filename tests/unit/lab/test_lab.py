@@ -86,6 +86,11 @@ def test_zones_start_without_ipv6(lab: model.Lab) -> None:
         ({"www1": {"lab_kind": "web", "ansible_host": "192.0.2.80"}}, "not in lab_network"),
         ({"www1": {"lab_kind": "web", "ansible_host": "www.example.com"}}, "www.example.com"),
         ({"ns1": {"ansible_host": "198.51.100.53"}}, "exactly one"),
+        ({"www1": {**HOSTS["www1"], "lab_backend": "wicked"}}, "lab_backend 'wicked' is none of ifupdown, networkd"),
+        (
+            {"www1": {**HOSTS["www1"], "lab_backend": "networkd", "lab_addresses": ["2001:db8:feed::9/64"]}},
+            "lab_addresses are written for ifupdown only",
+        ),
     ],
 )
 def test_one_clear_message(monkeypatch: pytest.MonkeyPatch, change: dict[str, dict[str, t.Any]], message: str) -> None:
@@ -103,6 +108,21 @@ def test_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_kind_has_units(lab: model.Lab) -> None:
     assert set(model.KINDS) | {"router"} == set(machines.UNITS)
+
+
+@pytest.mark.parametrize("backend", model.BACKENDS)
+def test_one_program_configures_the_interface(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    inventory(monkeypatch, {**HOSTS, "www1": {**HOSTS["www1"], "lab_backend": backend}})
+    lab = model.load("inventory")
+    machine = next(one for one in lab.machines if one.name == "www1")
+    files = machines.files_of(lab, machine, "key", "secret")
+    units = machines.units_of(machine)
+    assert units[-3:] == ["netfilter-persistent", "apache2", "internal"]
+    assert ("networking" in units) == ("eth0" in files["/etc/network/interfaces"].content) == (backend == "ifupdown")
+    configured = [path for path, file in files.items() if "198.51.100.80/24" in file.content]
+    assert len(configured) == (0 if backend == "ifupdown" else 1)
+    # Others may not read it: netplan complains, and NetworkManager leaves such a profile alone.
+    assert all(files[path].mode == 0o600 for path in configured if backend != "networkd")
 
 
 def test_differences_see_content_and_the_order_of_rules() -> None:

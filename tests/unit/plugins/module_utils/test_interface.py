@@ -1,7 +1,7 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What changes on an interface: only what has to, only what is ours, and back again."""
+"""What a user may ask of an interface, and in what words it is refused."""
 
 from __future__ import annotations
 
@@ -12,20 +12,9 @@ from hypothesis import strategies as st
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface as core
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
-EMPTY = core.Record()
-PLAIN = {"accept_ra": "1", "autoconf": "1", "use_tempaddr": "0"}
 
-
-def seen(*addresses: str, routes=(), record=EMPTY, sysctls=None, other=()):
-    def parsed(texts):
-        return [core.Address(text.partition("/")[0], int(text.partition("/")[2])) for text in texts]
-
-    found = [core.Route(words.split()[2], words.split()[4], words) for words in routes]
-    return core.Seen({"eth0": parsed(addresses), "eth1": parsed(other)}, found, sysctls or PLAIN, record)
-
-
-def wish(*addresses: str, gateway="fe80::1"):
-    return core.wanted("eth0", addresses, gateway, False, False, False)
+def wish(*addresses, gateway="fe80::1", routes=()):
+    return core.wanted("eth0", addresses, gateway, False, False, False, routes)
 
 
 @pytest.mark.parametrize(
@@ -57,24 +46,102 @@ def test_address(given_value, expected):
         ("2001:db8::80/129", "prefix length"),
         ("2001:db8::80/0", "prefix length"),
         ("2001:db8::80/064", "prefix length"),
+        ("2001:db8::80/\u0661\u0662", "prefix length"),
         ("2001:db8::80/ffff::", "prefix length"),
         ("2001:db8::80%eth0/64", "zone"),
         ("2001:db8::80; reboot/64", "no IPv6 address"),
         ("", "no prefix length"),
+        ({"deprecated": True}, "has no address"),
+        ({"address": "2001:db8::80/64", "deprecated": "yes"}, "write true or false"),
+        ({"address": "2001:db8::80/64", "preferred": 0}, "'preferred' is not known"),
+        ({"address": {"address": "2001:db8::80/64"}}, "YAML took it"),
+        ([], "YAML took it"),
     ],
 )
 def test_address_refused(value, reason):
     with pytest.raises(RolloutError, match=reason):
-        core.host_address(value)
+        core.wanted_address(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "words"),
+    [
+        ("2001:DB8::80/64", ("2001:db8::80/64", False), "2001:db8::80/64"),
+        ({"address": "2001:db8::80/64"}, ("2001:db8::80/64", False), "2001:db8::80/64"),
+        (
+            {"address": "2001:db8::80/64", "deprecated": True},
+            ("2001:db8::80/64", True),
+            "2001:db8::80/64 preferred_lft 0",
+        ),
+    ],
+)
+def test_wanted_address(value, expected, words):
+    found = core.wanted_address(value)
+    assert found == expected
+    assert found.words == words
 
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [(1, "YAML"), ("x", "no IPv6"), ("fe80::1%eth0", "alone"), ("::", "alone"), ("2001:db8::80", "this host itself")],
+    [
+        (1, "YAML"),
+        (None, "YAML"),
+        ("x", "no IPv6"),
+        ("fe80::1%eth0", "alone"),
+        ("::", "alone"),
+        ("ff02::2", "alone"),
+        ("2001:db8::80", "this host itself"),
+    ],
 )
 def test_gateway_refused(value, reason):
     with pytest.raises(RolloutError, match=reason):
         core.gateway_address(value, ["2001:db8::80/64"])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "words"),
+    [
+        (
+            {"to": "2001:DB8:beef::/48", "via": "fe80::2"},
+            ("2001:db8:beef::/48", "fe80::2", 0),
+            "2001:db8:beef::/48 via fe80::2 dev eth0 onlink",
+        ),
+        (
+            {"to": "2001:db8:beef::5", "via": "fe80::2", "metric": 50},
+            ("2001:db8:beef::5/128", "fe80::2", 50),
+            "2001:db8:beef::5/128 via fe80::2 dev eth0 metric 50 onlink",
+        ),
+    ],
+)
+def test_route(value, expected, words):
+    found = core.wanted_route(value, [])
+    assert found == expected
+    assert found.words("eth0") == words
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("2001:db8::/48", "no dictionary"),
+        (None, "no dictionary"),
+        ({"to": "2001:db8::/48"}, "has no via"),
+        ({"to": "2001:db8::/48", "via": "fe80::1", "dev": "eth1"}, "'dev' is not known"),
+        ({"to": "::/0", "via": "fe80::1"}, "is the default route"),
+        ({"to": "2001:db8::1/48", "via": "fe80::1"}, "write 2001:db8::/48"),
+        ({"to": "192.0.2.0/24", "via": "fe80::1"}, "no IPv6 prefix"),
+        ({"to": 5, "via": "fe80::1"}, "no IPv6 prefix"),
+        ({"to": "ff00::/8", "via": "fe80::1"}, "no router forwards"),
+        ({"to": "fe80::/64", "via": "fe80::1"}, "no router forwards"),
+        ({"to": "2001:db8::/48", "via": "192.0.2.1"}, "routes: via: '192.0.2.1' is no IPv6"),
+        ({"to": "2001:db8::/48", "via": "fe80::1", "metric": True}, "metric is True"),
+        ({"to": "2001:db8::/48", "via": "fe80::1", "metric": -1}, "metric is -1"),
+        ({"to": "2001:db8::/48", "via": "fe80::1", "metric": 1 << 32}, "metric is"),
+        ({"to": "2001:db8::/48", "via": "fe80::1", "metric": "5"}, "metric is"),
+    ],
+)
+def test_route_refused(value, reason):
+    with pytest.raises(RolloutError, match=reason):
+        core.wanted_route(value, [])
 
 
 @pytest.mark.parametrize("name", ["", "-x", "eth0;reboot", "a" * 16, "eth 0", "../x", None, 5])
@@ -90,101 +157,76 @@ def test_name_refused(name):
         (True, False, False, ("1", "0", "0")),
         (True, False, True, ("2", "0", "0")),
         (True, True, False, ("1", "1", "2")),
+        (True, True, True, ("2", "1", "2")),
     ],
 )
 def test_sysctls(accept_ra, privacy, forwarding, expected):
-    found = core.wanted("eth0", ["2001:db8::1/64"], None, accept_ra, privacy, forwarding).sysctls
-    assert (found["accept_ra"], found["autoconf"], found["use_tempaddr"]) == expected
+    found = core.wanted("eth0", ["2001:db8::1/64"], None, accept_ra, privacy, forwarding)
+    assert (found.sysctls["accept_ra"], found.sysctls["autoconf"], found.sysctls["use_tempaddr"]) == expected
+    assert found.accepts_ra is accept_ra
 
 
-def test_two_lengths():
-    with pytest.raises(RolloutError, match="two prefix lengths"):
-        wish("2001:db8::80/64", "2001:db8::80/128")
-
-
-def test_order():
-    old = core.Record(addresses=("2001:db8::1/64",))
-    steps = core.changes(wish("2001:db8::2/64"), seen("2001:db8::1/64", record=old))
-    assert [step.kind for step in steps] == ["sysctl", "sysctl", "add", "route", "remove"]
-    assert steps[-1].value == "2001:db8::1/64"
-
-
-def test_foreign_address_stays():
-    steps = core.changes(wish("2001:db8::2/64"), seen("2001:db8::1/64"))
-    assert "remove" not in [step.kind for step in steps]
-
-
-def test_elsewhere():
-    with pytest.raises(RolloutError, match="already on eth1"):
-        core.changes(wish("2001:db8::2/64"), seen(other=["2001:db8::2/64"]))
-
-
-def test_foreign_length():
-    with pytest.raises(RolloutError, match="with /48, not as 2001:db8::2/64"):
-        core.changes(wish("2001:db8::2/64"), seen("2001:db8::2/48"))
-
-
-def test_own_length_changes():
-    steps = core.changes(
-        wish("2001:db8::2/64", gateway=None),
-        seen("2001:db8::2/48", record=core.Record(addresses=("2001:db8::2/48",)), sysctls={"accept_ra": "0"}),
-    )
-    assert [(step.kind, step.value) for step in steps] == [("remove", "2001:db8::2/48"), ("add", "2001:db8::2/64")]
-
-
-def test_dead_address_is_tried_again():
-    held = core.Seen({"eth0": [core.Address("2001:db8::2", 64, dadfailed=True)]}, [], {})
-    steps = core.changes(wish("2001:db8::2/64", gateway=None), held)
-    assert [step.kind for step in steps] == ["remove", "add"]
-
-
-def test_route_of_another_metric_stays():
-    there = "default via fe80::9 dev eth1 metric 2048"
-    now = seen(routes=[there])
-    asked = core.changes(wish("2001:db8::2/64"), now)
-    steps = [step for step in asked if step.kind == "route"]
-    assert steps[0].before == ""
-    assert core.after("eth0", now, steps).routes[0].words == there
-
-
-def test_route_comes_back():
-    there = "default via fe80::9 dev eth0 metric 1024"
-    now = seen(routes=[there])
-    asked = wish("2001:db8::2/64")
-    steps = core.changes(asked, now)
-    record = core.recorded(asked, now, steps)
-    then = core.after("eth0", now, steps)._replace(record=record)
-    back = core.changes_back("eth0", then)
-    assert [route.words for route in core.after("eth0", then, back).routes] == [there]
-
-
-hosts = st.integers(1, 6).map(lambda number: f"2001:db8::{number:x}/64")
-
-
-@given(
-    st.lists(hosts, unique=True, max_size=4),
-    st.lists(st.lists(hosts, unique=True, min_size=1, max_size=4), min_size=1, max_size=4),
-    st.dictionaries(st.sampled_from(["accept_ra", "autoconf", "use_tempaddr"]), st.sampled_from("012")),
+@pytest.mark.parametrize(
+    ("addresses", "routes", "reason"),
+    [
+        (["2001:db8::80/64", "2001:db8::80/128"], [], "two prefix lengths"),
+        (["2001:db8::80/64", {"address": "2001:db8::80/64", "deprecated": True}], [], "twice, deprecated and not"),
+        (
+            ["2001:db8::80/64"],
+            [{"to": "2001:db8:1::/48", "via": "fe80::1"}, {"to": "2001:db8:1::/48", "via": "fe80::2"}],
+            "twice with metric 1024",
+        ),
+        (["2001:db8::80/64"], [{"to": "2001:db8:1::/48", "via": "2001:db8::80"}], "this host itself"),
+    ],
 )
-def test_runs_settle_and_go_back(foreign, wishes, sysctls):
-    """Whatever was asked: a second run does nothing, foreign addresses stay, absent gives back the first state."""
-    first = seen(*foreign, sysctls=sysctls)._replace(sysctls=sysctls)
-    now = first
-    for addresses in wishes:
-        asked = wish(*addresses)
-        steps = core.changes(asked, now)
-        now = core.after("eth0", now, steps)._replace(record=core.recorded(asked, now, steps))
-        assert core.changes(asked, now) == []
-        held = {address.with_length for address in now.addresses["eth0"]}
-        assert held == set(foreign) | set(addresses)
-        assert core.Record.load(now.record.dump()) == now.record
-    back = core.after("eth0", now, core.changes_back("eth0", now))
-    assert core.described("eth0", back) == core.described("eth0", first)
+def test_contradictions(addresses, routes, reason):
+    with pytest.raises(RolloutError, match=reason):
+        wish(*addresses, routes=routes)
 
 
-@given(st.lists(hosts, unique=True, max_size=4), st.lists(hosts, unique=True, min_size=1, max_size=4))
-def test_undone_is_the_inverse(foreign, addresses):
-    first = seen(*foreign, routes=["default via fe80::9 dev eth0 metric 1024"])
-    steps = core.changes(wish(*addresses), first)
-    then = core.after("eth0", first, steps)
-    assert core.described("eth0", core.after("eth0", then, core.undone(steps))) == core.described("eth0", first)
+def test_what_is_there_twice_counts_once():
+    route = {"to": "2001:db8:1::/48", "via": "fe80::1"}
+    found = wish("2001:db8::80/64", "2001:DB8::80/64", routes=[route, dict(route)])
+    assert len(found.addresses) == 1
+    assert len(found.routes) == 1
+    assert [one.to for one in found.all_routes] == ["default", "2001:db8:1::/48"]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["2001:db8::/48", "fe80::1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["to", "via", "metric", "address", "deprecated"]) | st.text(), inner, max_size=4
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(anything, anything, anything)
+def test_nothing_ends_in_a_traceback(address, gateway, route):
+    for call in (
+        lambda: core.wanted_address(address),
+        lambda: core.gateway_address(gateway, []),
+        lambda: core.wanted_route(route, []),
+    ):
+        try:
+            call()
+        except RolloutError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("words", "expires", "expected"),
+    [
+        ("default via fe80::1 dev eth0 metric 1024", False, ("default", "fe80::1", "eth0", 1024, False)),
+        ("default via fe80::1 dev eth0 proto ra metric 100", True, ("default", "fe80::1", "eth0", 100, True)),
+        ("2001:db8::/64 dev eth0 proto kernel metric 256", False, ("2001:db8::/64", "", "eth0", 256, False)),
+        ("2001:db8::/64 dev eth0 proto kernel metric 256", True, ("2001:db8::/64", "", "eth0", 256, True)),
+        ("2001:db8::5 via fe80::1 dev eth0 onlink", False, ("2001:db8::5/128", "fe80::1", "eth0", 1024, False)),
+    ],
+)
+def test_route_of(words, expires, expected):
+    found = core.route_of(words, expires)
+    assert (found.to, found.gateway, found.device, found.metric, found.learnt) == expected

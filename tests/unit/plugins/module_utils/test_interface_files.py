@@ -1,88 +1,187 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of the back ends."""
+"""Which back end configures an interface, and what is its own."""
 
 from __future__ import annotations
 
 import pytest
 
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands
+from ansible_collections.ipv6.rollout.plugins.module_utils import interface_backend as common
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_files as persistent
-from ansible_collections.ipv6.rollout.plugins.module_utils.interface import wanted
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.module_utils.interface import Wanted, WantedAddress
 
-OURS = "/etc/network/interfaces.d/60-ipv6-rollout-eth0"
+
+@pytest.fixture(name="host")
+def fixture_host(tmp_path, monkeypatch):
+    """A host: units that run or start at boot, networkd's file, NetworkManager's profile, the stanza's file."""
+    state = {"active": set(), "enabled": set(), "network": "", "profile": "", "stanza": "", "programs": {"ifup"}}
+    units = {"systemd-networkd.service": "networkd", "NetworkManager.service": "NetworkManager"}
+
+    def run(argv):
+        if argv[1] == "is-active":
+            words = ["active" if units[unit] in state["active"] else "inactive" for unit in argv[2:]]
+            return commands.Result(0, "\n".join(words) + "\n", "")
+        return commands.Result(0 if argv[-1] in state["enabled"] else 1, "", "")
+
+    (tmp_path / "interfaces").write_text("auto lo\n")
+    monkeypatch.setattr(persistent, "INTERFACES", str(tmp_path / "interfaces"))
+    monkeypatch.setattr(commands, "run", run)
+    monkeypatch.setattr(commands, "found", lambda program: program if program in state["programs"] else None)
+    monkeypatch.setattr(persistent.networkd, "used_file", lambda index: state["network"])
+    monkeypatch.setattr(persistent.networkmanager, "profile_path", lambda name: state["profile"])
+    monkeypatch.setattr(persistent.ifupdown, "knows", lambda name: state["stanza"])
+    return state
+
+
+NETWORK = "/etc/systemd/network/20-uplink.network"
+KEYFILE = "/etc/NetworkManager/system-connections/uplink.nmconnection"
+STANZA = "/etc/network/interfaces"
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("change", "expected"),
     [
-        ("source /etc/network/interfaces.d/*\n", True),
-        ("source interfaces.d/*\n", True),
-        ("source-directory interfaces.d\n", True),
-        ("source-directory /etc/network/interfaces.d/\n", True),
-        ("# source /etc/network/interfaces.d/*\n", False),
-        ("source /etc/network/interfaces.d/*.cfg\n", False),
-        ("auto lo\niface lo inet loopback\n", False),
-        ("source \\\n /etc/network/interfaces.d/*\n", True),
+        ({"network": NETWORK, "active": {"networkd"}}, "networkd"),
+        ({"network": "/run/systemd/network/10-netplan-up.network", "active": {"networkd"}}, "netplan"),
+        ({"profile": KEYFILE, "active": {"NetworkManager"}}, "networkmanager"),
+        (
+            {
+                "profile": "/run/NetworkManager/system-connections/netplan-up.nmconnection",
+                "active": {"NetworkManager"},
+            },
+            "netplan",
+        ),
+        ({"stanza": STANZA, "enabled": {"networking.service"}}, "ifupdown"),
+        # What is left in /run of a networkd that does not run any more tells nothing.
+        ({"network": NETWORK, "stanza": STANZA, "enabled": {"networking.service"}}, "ifupdown"),
+        # A stanza that nothing brings up tells nothing either.
+        ({"network": NETWORK, "active": {"networkd"}, "stanza": STANZA}, "networkd"),
+        # Nobody has it: the one that starts at boot.
+        ({"enabled": {"networking.service"}}, "ifupdown"),
+        ({"enabled": {"systemd-networkd.service"}}, "networkd"),
+        ({"enabled": {"networking.service"}, "programs": set()}, None),
+        ({}, None),
     ],
 )
-def test_sourced(text, expected):
-    assert persistent.sourced(text, OURS) is expected
+def test_backend(host, change, expected):
+    host.update(change)
+    if expected is None:
+        with pytest.raises(RolloutError, match="nothing was found that configures eth0"):
+            persistent.backend(2, "eth0")
+    else:
+        assert persistent.backend(2, "eth0") == expected
 
 
-def test_stanzas():
-    boot, found = persistent.stanzas(
-        "auto lo eth0\nallow-hotplug eth1\n# auto eth9\niface eth0 inet static\n  address 192.0.2.1/24\n"
-        "iface eth0 inet6 static\n  address 2001:db8::5/64\nmapping eth2\n  script x\n"
-    )
-    assert boot == {"lo", "eth0", "eth1"}
-    assert [(stanza.family, dict(stanza.options)) for stanza in found] == [
-        ("inet", {"address": "192.0.2.1/24"}),
-        ("inet6", {"address": "2001:db8::5/64"}),
-    ]
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"network": NETWORK, "active": {"networkd"}, "stanza": STANZA}, ["ifupdown", NETWORK, STANZA, "networkd"]),
+        (
+            {"network": NETWORK, "profile": KEYFILE, "active": {"networkd", "NetworkManager"}},
+            ["systemd-networkd", NETWORK, "NetworkManager", KEYFILE],
+        ),
+    ],
+)
+def test_several_programs(host, change, named):
+    host.update(change, enabled={"networking.service"})
+    with pytest.raises(RolloutError, match="more than one program") as refused:
+        persistent.backend(2, "eth0")
+    assert all(word in str(refused.value) for word in named)
 
 
-def test_ifupdown():
-    wish = wanted("eth0", ["2001:db8::1/64", "2001:db8::2/64"], "fe80::1", False, False, False)
-    text = persistent.ifupdown_text(wish, set(), [])
-    assert text.splitlines()[1:] == [
-        "auto eth0",
-        "iface eth0 inet6 static",
-        "    address 2001:db8::1/64",
-        "    gateway fe80::1",
-        "    accept_ra 0",
-        "    autoconf 0",
-        "    privext 0",
-        "iface eth0 inet6 static",
-        "    address 2001:db8::2/64",
-    ]
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/etc/network/interfaces.d/60-ipv6-rollout-eth0", 0o644),
+        ("/etc/systemd/network/60-ipv6-rollout-eth0.network", 0o644),
+        ("/etc/netplan/60-ipv6-rollout-eth0.yaml", 0o600),
+        ("/etc/NetworkManager/system-connections/uplink.nmconnection", 0o600),
+        ("/etc/NetworkManager/dispatcher.d/60-ipv6-rollout-eth0", 0o755),
+    ],
+)
+def test_mode(path, expected):
+    assert persistent.mode(path) == expected
 
 
-def test_ifupdown_leaves_out_what_others_have():
-    wish = wanted("eth0", ["2001:db8::1/64", "2001:db8::2/64"], None, False, False, False)
-    _boot, found = persistent.stanzas("auto eth0\niface eth0 inet6 static\n address 2001:DB8::1/64\n")
-    text = persistent.ifupdown_text(wish, {"eth0"}, found)
-    assert "2001:db8::1/" not in text
-    assert "auto" not in text.splitlines()[1]
-    assert "accept_ra 0" in text
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("ifupdown", False), ("networkd", True), ("netplan", True), ("networkmanager", True)]
+)
+def test_reads_advertisements(kind, expected):
+    assert persistent.reads_advertisements(kind) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "accept_ra", "learnt", "said"),
+    [
+        ("networkd", "0", "default via fe80::1 metric 1024", True),
+        ("networkd", "1", "default via fe80::1 metric 1024", False),
+        ("networkd", "0", "", False),
+        ("ifupdown", "0", "default via fe80::1 metric 1024", False),
+    ],
+)
+def test_what_was_learnt_stays_until_the_next_boot(monkeypatch, kind, accept_ra, learnt, said):
+    wish = Wanted("eth0", (WantedAddress("2001:db8::1/64"),), None, {"accept_ra": accept_ra})
+    monkeypatch.setattr(commands, "run", lambda argv: commands.Result(0, learnt, ""))
+    monkeypatch.setattr(persistent.ifupdown, "wanted_files", lambda wish: ({}, []))
+    monkeypatch.setattr(persistent.networkd, "used_file", lambda index: "")
+    remarks = persistent.wanted_files(wish, kind, 2)[1]
+    assert bool(remarks) is said
+    assert all("systemd-networkd goes on with the router advertisements" in remark for remark in remarks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "autoconf", "said"),
+    [("netplan", "0", True), ("networkmanager", "0", True), ("networkmanager", "1", False), ("networkd", "0", False)],
+)
+def test_advertisements_without_an_address(monkeypatch, kind, autoconf, said):
+    wish = Wanted("eth0", (WantedAddress("2001:db8::1/64"),), None, {"accept_ra": "1", "autoconf": autoconf})
+    monkeypatch.setattr(persistent.netplan, "wanted_files", lambda wish, index: ({}, []))
+    monkeypatch.setattr(persistent.networkmanager, "wanted_files", lambda wish: ({}, []))
+    monkeypatch.setattr(persistent.networkd, "used_file", lambda index: "")
+    assert bool(persistent.wanted_files(wish, kind, 2)[1]) is said
+
+
+@pytest.mark.parametrize(
+    ("paths", "removed", "renderer", "said"),
+    [
+        (["/etc/systemd/network/a.network.d/60-ipv6-rollout.conf"], ["2001:db8::1/64"], "", True),
+        (["/etc/systemd/network/a.network.d/60-ipv6-rollout.conf"], [], "", False),
+        (["/etc/netplan/60-ipv6-rollout-eth0.yaml"], ["2001:db8::1/64"], "networkd", True),
+        (["/etc/netplan/60-ipv6-rollout-eth0.yaml"], ["2001:db8::1/64"], "NetworkManager", False),
+        (["/etc/network/interfaces.d/60-ipv6-rollout-eth0"], ["2001:db8::1/64"], "", False),
+    ],
+)
+def test_what_networkd_remembers(monkeypatch, paths, removed, renderer, said):
+    monkeypatch.setattr(persistent.glob, "glob", lambda pattern: ["there"] if renderer == "networkd" else [])
+    assert [removed[0] in remark for remark in persistent.remembered("eth0", paths, removed)] == [True] * said
+
+
+@pytest.mark.parametrize(
+    ("path", "saved", "untouched", "expected"),
+    [
+        (STANZA, b"", False, b"# edited\n"),
+        (STANZA, b"", True, None),
+        (KEYFILE, b"before", False, b"profile"),
+        (KEYFILE, None, False, None),
+        ("/etc/netplan/60-ipv6-rollout-eth0.yaml", None, False, None),
+    ],
+)
+def test_given_back(monkeypatch, path, saved, untouched, expected):
+    monkeypatch.setattr(persistent.networkmanager, "given_back", lambda path, content, saved: b"profile")
+    content = b"# edited\n" + persistent.ifupdown.SOURCE.encode()
+    assert persistent.given_back(path, content, saved, untouched) == expected
 
 
 @pytest.mark.parametrize(("name", "expected"), [("eth0", "eth0"), ("eth0.5", "eth0_5"), ("br-lan", "br-lan")])
 def test_own_name(name, expected):
-    assert persistent.own_name(name) == expected
+    assert common.own_name(name) == expected
 
 
-def test_networkd():
-    wish = wanted("eth0", ["2001:db8::1/64"], "fe80::1", False, False, False)
-    drop_in = persistent.networkd_text(wish, False)
-    assert "[Match]" not in drop_in
-    assert drop_in.endswith("[Address]\nAddress=2001:db8::1/64\n\n[Route]\nGateway=fe80::1\nGatewayOnLink=yes\n")
-    whole = persistent.networkd_text(wish, True)
-    assert "Name=eth0\n" in whole
-    assert "KeepConfiguration=yes\n" in whole
-
-
-def test_source_line_comes_out_again():
-    before = b"auto lo\niface lo inet loopback\n"
-    edited = before + persistent.SOURCE.encode() + b"# edited later\n"
-    assert persistent.without_source(edited) == before + b"# edited later\n"
+@pytest.mark.parametrize(
+    ("to", "expected"), [("::/0", True), ("default", True), ("2001:db8::/32", False), ("0.0.0.0/0", False)]
+)
+def test_is_default(to, expected):
+    assert common.is_default(to) is expected
