@@ -23,7 +23,8 @@ options:
       - Addresses of one name, of both families, in the order in which the name service gave them.
       - A link-local address may have a zone id, such as V(fe80::1%eth0). It is then reached from sources of the same
         zone, and from sources that have none.
-      - An IPv4-mapped address is taken for the IPv4 address in it. A prefix length is read and not used.
+      - An IPv4-mapped address is taken for the IPv4 address in it. glibc compares it as an IPv6 address.
+      - A prefix length is read and not used.
     type: list
     elements: str
     required: true
@@ -50,7 +51,11 @@ options:
         Rule 9 counts for IPv4 on the subnet of the source alone, and for IPv6 beyond the prefix length. On a host
         without any IPv6 address flags and prefix lengths count for nothing. A link-local destination without a zone id
         is unusable.
-      - The kernel then picks the sources, with labels of its own. They are taken for the default ones here.
+      - The kernel then picks the sources. Its labels are taken for those of O(policy), as the role
+        C(address_selection) sets both, and without one for its default ones. It prefers public addresses to temporary
+        ones.
+      - An IPv4 source is a guess, since that goes by routes. It is the first address whose subnet holds the
+        destination, else the first one.
     type: str
     choices: [rfc6724, glibc]
     default: rfc6724

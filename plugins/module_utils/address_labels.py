@@ -14,8 +14,9 @@ import os
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import commands
-from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.gai_conf import canonical
+from ansible_collections.ipv6.rollout.plugins.module_utils.policy_table import MAPPED, Row, read_prefix
 
 UNIT_PATH = "/etc/systemd/system/ipv6-rollout-labels.service"
 LINK_PATH = "/etc/systemd/system/sysinit.target.wants/ipv6-rollout-labels.service"
@@ -66,7 +67,7 @@ class Step(t.NamedTuple):
     after: t.Optional[int]
 
 
-# What this collection changed: for every prefix the label of before, and the one that was set.
+# For every prefix of the policy, and every one that was removed: the label of before the first run, and ours.
 Record = t.Dict[str, t.Tuple[t.Optional[int], t.Optional[int]]]
 
 
@@ -77,6 +78,16 @@ class Plan(t.NamedTuple):
     record: Record
     kept: t.List[str]
     replaced: t.List[str]
+
+
+def wanted(rows: t.Iterable[Row]) -> Held:
+    """Return the labels that the kernel gets for a policy. It takes none for a part of IPv4 (EINVAL)."""
+    return {row.prefix: row.label for row in rows if not _part_of_ipv4(row.prefix)}
+
+
+def _part_of_ipv4(prefix: str) -> bool:
+    first, length = read_prefix(prefix, "prefix")
+    return length > 96 and first >> 32 == MAPPED >> 32
 
 
 def available() -> bool:
@@ -100,6 +111,14 @@ def refuse() -> None:
             f"systemd: it does not run here ({SYSTEMD} is missing), and the kernel forgets the labels at every boot;"
             " there is no other way that this module knows"
         )
+    if os.path.islink(UNIT_PATH):
+        target = os.readlink(UNIT_PATH)
+        if target == os.devnull:
+            unit_name = os.path.basename(UNIT_PATH)
+            raise RolloutError(f"{UNIT_PATH}: the unit is masked, so it would not run; 'systemctl unmask {unit_name}'")
+        raise RolloutError(f"{UNIT_PATH}: it is a link to {shown(target)}, where a file has to be; remove it")
+    if os.path.lexists(UNIT_PATH) and not os.path.isfile(UNIT_PATH):
+        raise RolloutError(f"{UNIT_PATH}: it is no regular file; remove it")
 
 
 def see() -> t.Tuple[Held, t.List[str]]:
@@ -131,18 +150,31 @@ def plan(wanted: Held, held: Held, record: Record) -> Plan:
         before, ours = record.get(prefix, (None, None))
         if label == KERNEL.get(prefix):
             steps.append(Step(prefix, label, None))
-        elif label == ours:
+        elif label == ours != before:
             steps.append(Step(prefix, label, None if before == KERNEL.get(prefix) else before))
         else:
             kept.append(f"{prefix} label {label}")
-    return Plan(steps, _recorded(wanted, record, steps), kept, replaced)
+    return Plan(steps, _recorded(wanted, held, record, steps), kept, replaced)
 
 
-def _recorded(wanted: Held, record: Record, steps: t.Sequence[Step]) -> Record:
-    after = {prefix: (before, wanted.get(prefix, ours)) for prefix, (before, ours) in record.items()}
-    for step in steps:
-        after[step.prefix] = (record[step.prefix][0] if step.prefix in record else step.before, step.after)
-    return {prefix: both for prefix, both in after.items() if both[0] != both[1]}
+def _recorded(wanted: Held, held: Held, record: Record, steps: t.Sequence[Step]) -> Record:
+    """Return the record of a run. Labels that were right already are in it: somebody may remove them later."""
+    first = {prefix: before for prefix, (before, _ours) in record.items()}
+    for prefix in [*wanted, *(step.prefix for step in steps)]:
+        first.setdefault(prefix, held.get(prefix))
+    changed = {step.prefix: step.after for step in steps}
+    found: Record = {}
+    for prefix, before in first.items():
+        if prefix in wanted:
+            found[prefix] = (before, wanted[prefix])
+            continue
+        if prefix in changed:
+            ours = changed[prefix]
+        else:
+            ours = record[prefix][1] if prefix in held else None
+        if before != ours:
+            found[prefix] = (before, ours)
+    return found
 
 
 def plan_back(held: Held, record: Record) -> Plan:

@@ -11,21 +11,34 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import address_labels, commands, gai_conf
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.policy_table import (
-    LARGEST,
-    MAPPED,
     Row,
     find,
-    prefix_text,
     read_prefix,
 )
 
 # The kinds of interface whose packets are encapsulated for glibc (sysdeps/unix/sysv/linux/check_native.c).
 TUNNELS = ("ipip", "tunnel6", "sit")
+
+TIMEOUT = 60  # seconds
+# What a process of its own runs: the addresses, or the number of an error and its words.
+ASK = """
+import json, socket, sys
+name, port = json.load(sys.stdin)
+found, number, reason = [], None, None
+try:
+    found = [(int(one[0]), one[4]) for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+except socket.gaierror as error:
+    number, reason = error.errno, error.strerror or str(error)
+except ValueError as error:  # UnicodeError too: what no name server can be asked for
+    reason = str(error)
+json.dump([found, number, reason], sys.stdout)
+"""
 
 Entry = t.Dict[str, t.Any]
 
@@ -36,7 +49,8 @@ def look(name: str, port: int) -> Entry:
         raise RolloutError(f"name: {shown(name)} is empty; write the name that connections go to")
     if not 1 <= port <= 65535:
         raise RolloutError(f"port: {port} is no port; write a number from 1 to 65535")
-    order, problem = resolve(name, port)
+    conf = read(gai_conf.PATH)
+    order, problem = resolve(name, port, crashes(conf))
     if address_labels.available():
         labels, bound = address_labels.see()
     else:
@@ -48,7 +62,7 @@ def look(name: str, port: int) -> Entry:
         "order": order,
         "problem": problem,
         "sources": sources(),
-        "gai_conf": gai(read(gai_conf.PATH)),
+        "gai_conf": gai(conf),
         "labels": [{"prefix": prefix, "label": label} for prefix, label in labels.items()],
         "interface_labels": bound,
         "libc": libc(),
@@ -72,23 +86,36 @@ def is_literal(name: str) -> bool:
     return True
 
 
-def resolve(name: str, port: int) -> t.Tuple[t.List[Entry], str]:
-    """Return the addresses of a name in the order of getaddrinfo(), each with its source; or why there are none."""
-    try:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        return [], _why_unresolved(name, error)
-    except ValueError as error:  # UnicodeError too: what no name server can be asked for
-        return [], f"{shown(name)} can't be looked up: {error}"
-    return [_destination(one[0], one[4]) for one in found], ""
+def crashes(content: bytes) -> t.List[str]:
+    """Return the lines of a gai.conf that make getaddrinfo() crash, in sentences."""
+    return [line.remark(line.why) for line in gai_conf.lines(content) if line.why == gai_conf.CRASH]
 
 
-def _why_unresolved(name: str, error: socket.gaierror) -> str:
-    if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
+def resolve(name: str, port: int, suspects: t.Sequence[str] = ()) -> t.Tuple[t.List[Entry], str]:
+    """Return the addresses of a name in the order of getaddrinfo(), each with its source; or why there are none.
+
+    A process of its own asks, since a line of gai.conf (a suspect) may crash the C library.
+    """
+    done = commands.run([sys.executable, "-I", "-S", "-c", ASK], json.dumps([name, port]), timeout=TIMEOUT)
+    if done.rc == 124:
+        return [], f"{shown(name)} can't be looked up: the resolver of the host gave no answer in {TIMEOUT} s"
+    if done.rc < 0:
+        reason = "; ".join(suspects) or "the reason is not known"
+        return [], f"{shown(name)} can't be looked up: getaddrinfo() crashes on this host (signal {-done.rc}): {reason}"
+    if done.rc:
+        return [], f"{shown(name)} can't be looked up: {done.said}"
+    found, number, reason = json.loads(done.out)
+    if reason is not None:
+        return [], _why_unresolved(name, number, reason)
+    return [_destination(family, tuple(target)) for family, target in found], ""
+
+
+def _why_unresolved(name: str, number: t.Optional[int], reason: str) -> str:
+    if number in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
         return f"{shown(name)} has no address: the host's name service does not know it"
-    if error.errno == socket.EAI_AGAIN:
+    if number == socket.EAI_AGAIN:
         return f"{shown(name)} can't be looked up now: no name server of the host answers"
-    return f"{shown(name)} can't be looked up: {error.strerror or error}"
+    return f"{shown(name)} can't be looked up: {reason}"
 
 
 def _destination(family: int, target: t.Tuple[t.Any, ...]) -> Entry:
@@ -104,9 +131,16 @@ def _destination(family: int, target: t.Tuple[t.Any, ...]) -> Entry:
 
 def _with_zone(name: t.Tuple[t.Any, ...]) -> str:
     address = str(name[0])
-    if len(name) == 4 and name[3] and "%" not in address:
-        address += f"%{socket.if_indextoname(name[3])}"
-    return address
+    if len(name) < 4 or not name[3] or "%" in address:
+        return address
+    number = int.from_bytes(socket.inet_pton(socket.AF_INET6, address), "big")
+    # An index may stand with any address, but means something only where the address holds on one link alone.
+    if not (number >> 118 == 0x3FA or (number >> 120 == 0xFF and number >> 112 & 0xF in (1, 2))):
+        return address
+    try:
+        return f"{address}%{socket.if_indextoname(name[3])}"
+    except OSError:  # there is no such interface
+        return f"{address}%{name[3]}"
 
 
 def sources() -> t.List[Entry]:
@@ -159,16 +193,14 @@ def gai(content: bytes) -> Entry:
         elif line.kind == "reload":
             reload = line.text.split("#")[0].split()[1:2] == ["yes"]
         if why:
-            remarks.append(f"{gai_conf.PATH} line {line.number}: {line.text}: {why}")
-    scopes, odd = _scopes(lines)
+            remarks.append(line.remark(why))
     labels, precedences = gai_conf.tables(content)
-    replaced = sorted({line.kind for line in lines if line.prefix} | ({"scopev4"} if scopes else set()))
     return {
         "rows": [row._asdict() for row in merged(labels, precedences)],
-        "scopes": scopes,
-        "replaced": replaced,
+        "scopes": [{"prefix": prefix, "scope": scope} for prefix, scope in gai_conf.scopes(content).items()],
+        "replaced": sorted({line.kind for line in lines if line.prefix}),
         "reload": reload,
-        "remarks": remarks + odd,
+        "remarks": remarks,
     }
 
 
@@ -179,31 +211,6 @@ def merged(labels: t.Dict[str, int], precedences: t.Dict[str, int]) -> t.List[Ro
     rows = []
     for prefix in dict.fromkeys([*precedences, *labels]):
         first, length = read_prefix(prefix, "prefix")
-        rows.append(Row(prefix, _of(by_precedence, first, length).precedence, _of(by_label, first, length).label))
+        precedence = find(by_precedence, first, length).precedence
+        rows.append(Row(prefix, precedence, find(by_label, first, length).label))
     return rows
-
-
-def _of(rows: t.List[Row], first: int, length: int) -> Row:
-    """Return the row that holds a whole prefix."""
-    return find([row for row in rows if read_prefix(row.prefix, "prefix")[1] <= length], first)
-
-
-def _scopes(lines: t.List[gai_conf.Line]) -> t.Tuple[t.List[Entry], t.List[str]]:
-    """Return the rows of the ``scopev4`` lines, and what is wrong in them. One line replaces the whole table."""
-    found: t.Dict[str, int] = {}
-    odd = []
-    for line in lines:
-        if line.kind != "scopev4":
-            continue
-        prefix, value = (line.text.split("#")[0].split()[1:] + ["", ""])[:2]
-        try:
-            first, length = read_prefix(prefix, "prefix")
-            if length < 96 or first >> 32 != MAPPED >> 32 or not 0 <= int(value) <= LARGEST:
-                raise ValueError(value)
-        except (RolloutError, ValueError):
-            odd.append(f"{gai_conf.PATH} line {line.number}: {line.text}: glibc ignores it, or nobody can tell")
-            continue
-        found.setdefault(prefix_text(first, length), int(value))
-    if found:
-        found.setdefault("::ffff:0:0/96", 14)
-    return [{"prefix": prefix, "scope": scope} for prefix, scope in found.items()], odd

@@ -16,6 +16,8 @@ import os
 import tempfile
 import typing as t
 
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+
 STATE_DIRECTORY = "/var/lib/ipv6-rollout"
 
 
@@ -50,9 +52,12 @@ def write(path: str, content: bytes, mode: int = 0o644, uid: int = 0, gid: int =
     """Replace a file atomically: a new file in the same folder, on the disk, then renamed over the old one.
 
     A reader sees the old content or the new, never a part; a full disk leaves the old file as it is.
-    A symbolic link is followed, so that it stays a link.
+    A symbolic link is followed, so that it stays a link. What is there and no regular file is never replaced: a link
+    to ``/dev/null``, such as a masked unit of systemd, would take the device away from everybody.
     """
-    path = os.path.realpath(path)
+    named, path = path, os.path.realpath(path)
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise RolloutError(f"{named}: {path} is no regular file, so it is not replaced; put a file there, or remove it")
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
@@ -104,9 +109,15 @@ class Ledger:
         self.path = os.path.join(folder, f"{name}.json")
         self.folder = folder
         stored = read(self.path)
-        data: t.Dict[str, t.Any] = json.loads(stored) if stored else {}
-        self.files: t.Dict[str, t.Dict[str, t.Any]] = data.get("files", {})
-        self.notes: t.Dict[str, t.Any] = data.get("notes", {})
+        try:
+            data = json.loads(stored) if stored else {}
+            self.files: t.Dict[str, t.Dict[str, t.Any]] = dict(data.get("files", {}).items())
+            self.notes: t.Dict[str, t.Any] = dict(data.get("notes", {}).items())
+        except (ValueError, AttributeError) as error:
+            raise RolloutError(
+                f"{self.path}: what was there before can't be read ({error}); put the file back from a backup, or"
+                " remove it, and what is on the host now counts as what was there before"
+            ) from error
 
     @property
     def empty(self) -> bool:

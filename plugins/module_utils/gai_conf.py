@@ -12,6 +12,7 @@ What has to be known of glibc's reader (nss/getaddrinfo.c), since it says nothin
 * A word in upper case or misspelt, an IPv4 prefix, or a number out of range means that the line is not there.
 * Where the prefix length or the number is missing, versions differ: 2.36 takes an empty one for 0, and for a prefix
   without a slash it looks into memory that nobody has set; 2.41 ignores the former, and takes the latter for /128.
+  So a line ``scopev4 203.0.113.0 5`` may crash every program that resolves a name.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import typing as t
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.module_utils.policy_table import (
     LARGEST,
+    MAPPED,
     TABLES,
     Row,
     prefix_text,
@@ -42,6 +44,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+")
 _WIDTH = 1 << 64  # of an unsigned long
 _KINDS = ("label", "precedence")
 _UNSURE = "the versions of glibc do not agree about it, since the {} is missing"
+CRASH = "it may crash every program that resolves a name, since the prefix length is missing"
 _AUTOMATIC = {"label": 1, "precedence": 40}
 
 Table = t.Dict[str, int]
@@ -51,11 +54,20 @@ class Line(t.NamedTuple):
     """A line that is no comment. With a prefix it is a row; otherwise ``why`` says what glibc makes of it."""
 
     number: int
-    text: str
+    text: str  # each byte as one character
     kind: str
     prefix: str = ""
     value: int = 0
     why: str = ""
+
+    def remark(self, why: str) -> str:
+        """Return a sentence about the line."""
+        return f"{PATH} line {self.number}: {_readable(self.text)}: {why}"
+
+
+def _readable(text: str) -> str:
+    """Return bytes that stand as one character each as people wrote them."""
+    return text.encode("latin-1").decode(errors="replace")
 
 
 def _unsigned(text: str) -> t.Optional[int]:
@@ -74,19 +86,44 @@ def _row(number: int, text: str, kind: str, prefix: str, value: str) -> Line:
     try:
         first = int.from_bytes(socket.inet_pton(socket.AF_INET6, address), "big")
     except (OSError, ValueError):
-        return ignored(f"glibc ignores it: {address!r} is no IPv6 prefix")
+        return ignored(f"glibc ignores it: {_readable(address)!r} is no IPv6 prefix")
     if not slash or not length:
         return ignored(_UNSURE.format("prefix length"))
+    return _numbered(ignored(""), first, length, value, 0, 0)
+
+
+def _scope(number: int, text: str, prefix: str, value: str) -> Line:
+    """Read a line ``scopev4``, whose prefix is one of IPv4, or one in the IPv4-mapped addresses."""
+    line = Line(number, text, "scopev4")
+    address, slash, length = prefix.partition("/")
+    try:
+        first, before = MAPPED + int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big"), 96
+    except (OSError, ValueError):
+        try:
+            first, before = int.from_bytes(socket.inet_pton(socket.AF_INET6, address), "big"), 0
+        except (OSError, ValueError):
+            first, before = 0, 0
+    if first >> 32 != MAPPED >> 32:
+        return line._replace(why=f"glibc ignores it: {_readable(address)!r} is no IPv4 prefix")
+    if not slash:
+        return line._replace(why=CRASH)
+    if not length:
+        return line._replace(why=_UNSURE.format("prefix length"))
+    return _numbered(line, first, length, value, before, 96)
+
+
+def _numbered(line: Line, first: int, length: str, value: str, before: int, shortest: int) -> Line:
+    """Return a line with its two numbers. So many bits are before those that the prefix length counts."""
     bits = _unsigned(length)
-    if bits is None or bits > 128:
-        return ignored(f"glibc ignores it: {length!r} is no prefix length")
+    if bits is None or not shortest <= before + bits <= 128:
+        return line._replace(why=f"glibc ignores it: {_readable(length)!r} is no prefix length")
     if not value:
-        return ignored(_UNSURE.format("number"))
+        return line._replace(why=_UNSURE.format("number"))
     worth = _unsigned(value)
     if worth is None or worth > LARGEST:
-        return ignored(f"glibc ignores it: {value!r} is no number from 0 to {LARGEST}")
-    masked = first >> (128 - bits) << (128 - bits)
-    return Line(number, text, kind, prefix_text(masked, bits), worth)
+        return line._replace(why=f"glibc ignores it: {_readable(value)!r} is no number from 0 to {LARGEST}")
+    free = 128 - before - bits
+    return line._replace(prefix=prefix_text(first >> free << free, before + bits), value=worth)
 
 
 def lines(content: bytes) -> t.List[Line]:
@@ -101,10 +138,12 @@ def lines(content: bytes) -> t.List[Line]:
         text = whole.strip(_SPACE)
         if kind in _KINDS:
             found.append(_row(number, text, kind, prefix, value))
-        elif kind in ("scopev4", "reload"):
+        elif kind == "scopev4":
+            found.append(_scope(number, text, prefix, value))
+        elif kind == "reload":
             found.append(Line(number, text, kind))
         else:
-            found.append(Line(number, text, "", why=f"glibc ignores it: it does not know {kind!r}"))
+            found.append(Line(number, text, "", why=f"glibc ignores it: it does not know {_readable(kind)!r}"))
     return found
 
 
@@ -118,6 +157,17 @@ def tables(content: bytes) -> t.Tuple[Table, Table]:
     return labels, precedences
 
 
+def scopes(content: bytes) -> Table:
+    """Return the scopes of IPv4 prefixes that the file has, as ``{prefix: scope}``. One line replaces them all."""
+    found: Table = {}
+    for line in lines(content):
+        if line.kind == "scopev4" and line.prefix:
+            found.setdefault(line.prefix, line.value)
+    if found:
+        found.setdefault("::ffff:0:0/96", 14)
+    return found
+
+
 def _table(content: bytes, kind: str) -> Table:
     found: Table = {}
     for line in lines(content):
@@ -129,11 +179,14 @@ def _table(content: bytes, kind: str) -> Table:
 
 
 def written(rows: t.Sequence[Row], current: bytes) -> bytes:
-    """Return the text for a table. What the current file says beside it (``scopev4``, ``reload``) is kept."""
+    """Return the text for a table. What the current file says beside it (``scopev4``, ``reload``) is kept.
+
+    A ``scopev4`` that glibc does not read for certain is not.
+    """
     width = max(len(row.prefix) for row in rows)
     said = [f"label       {row.prefix:<{width}}  {row.label}" for row in rows]
     said += [f"precedence  {row.prefix:<{width}}  {row.precedence}" for row in rows]
-    said += [line.text for line in lines(current) if line.kind in ("scopev4", "reload")]
+    said += [line.text for line in lines(current) if line.kind == "reload" or (line.kind == "scopev4" and line.prefix)]
     text = HEADER.encode() + "".join(line + "\n" for line in said).encode("latin-1")
     wanted = ({row.prefix: row.label for row in rows}, {row.prefix: row.precedence for row in rows})
     if tuple(_table(text, kind) for kind in _KINDS) != wanted:
@@ -153,7 +206,7 @@ def differing(rows: t.Sequence[Row], current: bytes) -> t.List[str]:
     seen: t.Set[t.Tuple[str, str]] = set()
     for line in lines(current):
         why = line.why
-        if line.prefix:
+        if line.prefix and line.kind in _KINDS:
             if (line.kind, line.prefix) in seen:
                 why = "glibc ignores it: an earlier line has this prefix"
             elif line.prefix not in wanted[line.kind]:
@@ -162,7 +215,7 @@ def differing(rows: t.Sequence[Row], current: bytes) -> t.List[str]:
                 why = f"the policy says {wanted[line.kind][line.prefix]}"
             seen.add((line.kind, line.prefix))
         if why:
-            found.append(f"{PATH} line {line.number}: {line.text}: {why}")
+            found.append(line.remark(why))
     return found
 
 

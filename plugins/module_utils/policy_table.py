@@ -115,6 +115,8 @@ def _row(value: object, what: str) -> Row:
 
 
 def _number(value: object, what: str) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        raise RolloutError(f"{what}: {shown(value)} is text; take the quotes off")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
         raise RolloutError(f"{what}: {shown(value)} is no whole number from 0 to {LARGEST}; glibc would ignore the row")
     return int(value)
@@ -155,19 +157,16 @@ def prefix_text(first: int, length: int) -> str:
     return f"{ipaddress.IPv6Address(first)}/{length}"
 
 
-@functools.lru_cache(maxsize=1024)
-def _bounds(prefix: str) -> t.Tuple[int, int]:
-    return read_prefix(prefix, "prefix")
+@functools.lru_cache(maxsize=8)
+def _bounds(rows: t.Tuple[Row, ...]) -> t.Tuple[t.Tuple[int, int, Row], ...]:
+    """Return the rows of a table with their first addresses and lengths, the longest prefixes first."""
+    read = [(*read_prefix(row.prefix, "prefix"), row) for row in rows]
+    return tuple(sorted(read, key=lambda one: -one[1]))
 
 
-def find(rows: t.Iterable[Row], address: int) -> Row:
-    """Return the row with the longest prefix that holds an address, given as 128 bits (IPv4 as IPv4-mapped)."""
-    found: t.Optional[Row] = None
-    longest = -1
-    for row in rows:
-        first, length = _bounds(row.prefix)
-        if length > longest and (first ^ address) >> (128 - length) == 0:
-            found, longest = row, length
-    if found is None:
-        raise RolloutError("policy: no row holds the address; add a row for '::/0'")
-    return found
+def find(rows: t.Sequence[Row], address: int, longest: int = 128) -> Row:
+    """Return the row with the longest prefix, up to a limit, that holds an address (128 bits; IPv4 is IPv4-mapped)."""
+    for first, length, row in _bounds(tuple(rows)):
+        if length <= longest and (first ^ address) >> (128 - length) == 0:
+            return row
+    raise RolloutError("policy: no row holds the address; add a row for '::/0'")

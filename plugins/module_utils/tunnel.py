@@ -5,13 +5,28 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import re
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.module_utils.tunnel_values import (
+    COMMON_NAME,
+    certificates,
+    host_name,
+    interface_address,
+    interface_name,
+    key_text,
+    outer_address,
+    outer_ipv4,
+    path,
+    pem,
+    plain,
+    port_number,
+    prefix,
+    refuse,
+    subnet,
+)
 
 # The MTU of each kind: default, lowest and highest. docs/tunnels.md tells why.
 MTU = {"openvpn": (1420, 1280, 1500), "6in4": (1280, 1280, 1480), "wireguard": (1420, 1280, 1500)}
@@ -31,13 +46,6 @@ ALLOWED = {
 }
 KEYED = ("openvpn server", "openvpn client", "wireguard")
 OPTIONAL = frozenset(name for names in ALLOWED.values() for name in names) | {"key", "key_file"}
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
-_COMMON_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-_PATH = re.compile(r"/[A-Za-z0-9._@+/-]+")
-# Every new interface takes these sysctl folders for its own, or the kernel has it already.
-_TAKEN = ("all", "default", "lo", "sit0")
 
 Params = t.Mapping[str, t.Any]
 
@@ -102,126 +110,15 @@ class Wish(t.NamedTuple):
         return f"{self.kind} {self.role}" if self.kind == "openvpn" else self.kind
 
 
-def refuse(option: str, value: object, why: str) -> t.NoReturn:
-    """Raise what a user can put right."""
-    raise RolloutError(f"{option}: {shown(value)} {why}")
-
-
-def prefix(option: str, value: object) -> str:
-    """Return an IPv6 prefix in canonical form."""
-    try:
-        found = ipaddress.IPv6Network(str(value))
-    except ValueError:
-        refuse(option, value, "is no IPv6 prefix; write one such as 2001:db8:1200::/48, without host bits")
-    return str(found)
-
-
-def interface_address(option: str, value: object) -> str:
-    """Return an IPv6 address with its prefix length in canonical form; one that a tunnel may have."""
-    text = str(value)
-    try:
-        found = ipaddress.IPv6Interface(text)
-    except ValueError:
-        found = None
-    if found is None or "/" not in text or "%" in text:
-        refuse(option, value, "is no IPv6 address with a prefix length; write one such as 2001:db8:1200:ff::1/64")
-    inner = found.ip
-    if inner.is_multicast or inner.is_link_local or inner.is_loopback or inner.is_unspecified or inner.ipv4_mapped:
-        refuse(option, value, "can't be a tunnel's address; name a global or unique local unicast address")
-    if found.network.prefixlen < 127 and inner == found.network.network_address:
-        refuse(option, value, "is the subnet-router anycast address of its prefix; name another one")
-    return f"{inner}/{found.network.prefixlen}"
-
-
-def outer_ipv4(option: str, value: object) -> str:
-    """Return an outer address of a 6in4 tunnel."""
-    try:
-        found = ipaddress.IPv4Address(str(value))
-    except ValueError:
-        refuse(option, value, "is no IPv4 address; 6in4 carries IPv6 in IPv4, so both outer addresses are IPv4")
-    if found.is_multicast or found.is_unspecified or found.is_loopback or int(found) == 2**32 - 1:
-        refuse(option, value, "can't be an end of a tunnel; name a unicast address")
-    return str(found)
-
-
-def outer_address(option: str, value: object) -> str:
-    """Return an address of either family that this host listens on."""
-    try:
-        found = ipaddress.ip_address(str(value))
-    except ValueError:
-        refuse(option, value, "is no address; name one that this host has")
-    return str(found)
-
-
-def host_name(option: str, value: object) -> str:
-    """Return a host's name, or its address in canonical form."""
-    text = str(value)
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        pass
-    if not _HOST.fullmatch(text):
-        refuse(option, value, "is no host name and no address")
-    return text
-
-
-def port_number(option: str, value: object) -> int:
-    """Return a port."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
-        refuse(option, value, "is no port; write a number from 1 to 65535")
-    return value
-
-
-def key_text(option: str, value: object) -> str:
-    """Return a WireGuard key; the message never has the value, which may be secret."""
-    text = str(value).strip()
-    try:
-        octets = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        octets = b""
-    if len(octets) != 32:
-        raise RolloutError(f"{option}: this is no WireGuard key; `wg genkey` and `wg pubkey` make them")
-    return text
-
-
-def pem(option: str, value: object) -> str:
-    """Return certificates or keys as text, with one newline at the end."""
-    text = str(value).strip().replace("\r\n", "\n")
-    if "-----BEGIN " not in text or "-----END " not in text:
-        raise RolloutError(f"{option}: there is no '-----BEGIN ...' block in it; give the text of a PEM file")
-    return text + "\n"
-
-
-def path(option: str, value: object) -> str:
-    """Return the path of a file of the host."""
-    text = str(value)
-    if not _PATH.fullmatch(text):
-        refuse(option, value, "is no absolute path of letters, digits and ._@+-/")
-    return text
-
-
-def pem_or_path(option: str, value: object) -> str:
-    """Return the text of certificates, or the path of a file of the host that has them."""
-    return path(option, value) if str(value).startswith("/") else pem(option, value)
-
-
-def interface_name(value: object) -> str:
-    """Return a tunnel's name: its interface has it, and the files do."""
-    text = str(value)
-    if not _NAME.fullmatch(text) or text in _TAKEN:
-        refuse("name", value, "is no name for a tunnel; write a letter and up to 14 letters, digits, _ and -")
-    return text
-
-
 def _clients(value: t.Sequence[Params], network: str) -> t.Tuple[Client, ...]:
     inside = ipaddress.IPv6Network(network)
     found: t.List[Client] = []
     for given in value:
         name = str(given["name"])
-        if not _COMMON_NAME.fullmatch(name):
+        if not COMMON_NAME.fullmatch(name) or name == "DEFAULT":  # OpenVPN's name for everybody else
             refuse("clients: name", name, "is no common name of letters, digits and ._@-")
         try:
-            address = ipaddress.IPv6Address(str(given["address"]))
+            address = ipaddress.IPv6Address(plain(given["address"]))
         except ValueError:
             refuse(f"clients: {name}: address", given["address"], "is no IPv6 address; write it without a length")
         if address not in inside or address in (inside[0], inside[1]):
@@ -244,13 +141,22 @@ def _apart(option: str, networks: t.Sequence[ipaddress.IPv6Network]) -> None:
                 refuse(option, str(one), f"overlaps {other}; a prefix leads to one place only")
 
 
+def _addresses(value: t.Sequence[object]) -> t.Tuple[str, ...]:
+    found = [interface_address("addresses", item) for item in value]
+    plain_ones = [item.partition("/")[0] for item in found]
+    for item in plain_ones:
+        if plain_ones.count(item) > 1:
+            refuse("addresses", item, "is there twice; write it once, with one length")
+    return tuple(found)
+
+
 def _endpoint(value: object) -> str:
     host, _colon, port = str(value).rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
         refuse("peers: endpoint", value, "is not clear; write an IPv6 address in brackets, [2001:db8::1]:51820")
-    if not port.isdigit():
+    if not re.fullmatch(r"[0-9]{1,5}", port):
         refuse("peers: endpoint", value, "has no port; write host:port")
     name, number = host_name("peers: endpoint", host), port_number("peers: endpoint", int(port))
     return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
@@ -318,19 +224,12 @@ def _mtu(kind: str, value: object) -> int:
     return value
 
 
-def _server_network(value: object) -> str:
-    text = prefix("network", value)
-    if not 64 <= int(text.partition("/")[2]) <= 124:
-        refuse("network", value, "is no prefix of 64 to 124 bits, which is what OpenVPN takes; a /64 is usual")
-    return text
-
-
 def _material(sort: str, params: Params) -> t.Dict[str, str]:
     """Certificates and keys."""
     wireguard = sort == "wireguard"
     return {
-        "ca": pem_or_path("ca", params["ca"]) if params.get("ca") else "",
-        "certificate": pem_or_path("certificate", params["certificate"]) if params.get("certificate") else "",
+        "ca": certificates("ca", params["ca"]) if params.get("ca") else "",
+        "certificate": certificates("certificate", params["certificate"]) if params.get("certificate") else "",
         "key": (key_text if wireguard else pem)("key", params["key"]) if params.get("key") else "",
         "key_file": path("key_file", params["key_file"]) if params.get("key_file") else "",
         "tls_crypt": pem("tls_crypt", params["tls_crypt"]) if params.get("tls_crypt") else "",
@@ -344,9 +243,9 @@ def wanted(params: Params) -> Wish:
     _combination(sort, params)
     outer = outer_ipv4 if kind == "6in4" else host_name
     local = outer_ipv4 if kind == "6in4" else outer_address
-    network = _server_network(params["network"]) if params.get("network") else ""
+    network = subnet("network", params["network"]) if params.get("network") else ""
     server_name = str(params.get("server_name") or "")
-    if server_name and not _COMMON_NAME.fullmatch(server_name):
+    if server_name and not COMMON_NAME.fullmatch(server_name):
         refuse("server_name", server_name, "is no common name of letters, digits and ._@-")
     wish = Wish(
         kind=kind,
@@ -359,7 +258,7 @@ def wanted(params: Params) -> Wish:
         port=port_number("port", params["port"]) if params.get("port") else 0,
         proto=str(params.get("proto") or ""),
         network=network,
-        addresses=tuple(interface_address("addresses", item) for item in params.get("addresses") or ()),
+        addresses=_addresses(params.get("addresses") or ()),
         routes=tuple(dict.fromkeys(prefix("routes", item) for item in params.get("routes") or ())),
         clients=_clients(params.get("clients") or (), network) if network else (),
         peers=_peers(params.get("peers") or ()),

@@ -26,9 +26,13 @@ class Host(t.NamedTuple):
     inner: t.Mapping[str, str]  # IPv6 prefix on another interface: that interface
     missing: t.FrozenSet[str]  # files that the options name, and that are not there
     firewall: t.Tuple[str, str]  # accept, refuse, depends or unknown; and what decides it
+    routes: t.Tuple[t.Tuple[str, str], ...] = ()  # IPv6 routes of other interfaces: prefix and interface
+    held: t.FrozenSet[str] = frozenset()  # prefixes that are routed into the tunnel already
+    peer: str = ""  # where this session comes from, as far as that is known
+    tunnels: t.FrozenSet[str] = frozenset()  # names of all our tunnels
 
 
-def problems(wish: Wish, host: Host, ours: bool) -> t.List[str]:
+def problems(wish: Wish, host: Host, ours: bool, lockout: str = "refuse") -> t.List[str]:
     """Return every reason why the tunnel can't be, each with the way out; ``ours``: this name is our own tunnel."""
     found = [reason for reason in (host.ipv6, host.kernel, host.boot) if reason]
     kind = host.devices.get(wish.name)
@@ -50,6 +54,60 @@ def problems(wish: Wish, host: Host, ours: bool) -> t.List[str]:
         if path in host.missing
     ]
     found += _overlaps(wish, host)
+    found += _stolen(wish, host)
+    if lockout != "allow":
+        found += _locked_out(wish, host)
+    return found
+
+
+def routed(wish: Wish) -> t.List[t.Tuple[str, str]]:
+    """Return what this host will route into the tunnel, each prefix with the option that has it."""
+    if wish.role == "server":  # it only tells its routes to its clients
+        return [("clients: routed", route) for client in wish.clients for route in client.routed]
+    allowed = [("peers: allowed", route) for peer in wish.peers for route in peer.allowed]
+    return [*(("routes", route) for route in wish.routes), *allowed]
+
+
+def _stolen(wish: Wish, host: Host) -> t.List[str]:
+    """A route that another interface has would be taken from it, and nothing would give it back."""
+    found = []
+    for option, text in routed(wish):
+        inside = ipaddress.IPv6Network(text)
+        near = [
+            f"{held} of {device}"
+            for held, device in sorted(host.inner.items())
+            if device != wish.name and inside.subnet_of(ipaddress.IPv6Network(held))
+        ]
+        same = [device for held, device in host.routes if held == text and text not in host.held]
+        if near:
+            found.append(f"{option}: {text} is in {near[0]} itself; name only what lies behind the tunnel")
+        elif same:
+            other = "name 2000::/3, or only what lies behind the tunnel" if text == "::/0" else "name parts of it"
+            found.append(
+                f"{option}: {same[0]} has a route to {text} already, which would be lost; {other}, or take that "
+                "route out of its configuration first"
+            )
+    return found
+
+
+def _locked_out(wish: Wish, host: Host) -> t.List[str]:
+    """The answers of the running session must not go into a tunnel that may lead nowhere."""
+    try:
+        peer = ipaddress.IPv6Address(host.peer)
+    except ValueError:
+        return []  # no SSH, or over IPv4
+    ways = [ipaddress.IPv6Network(text) for text, _device in host.routes]
+    now = max([way.prefixlen for way in ways if peer in way], default=-1)
+    own = [("addresses", str(ipaddress.IPv6Interface(text).network)) for text in wish.addresses]
+    own += [("network", wish.network)] if wish.network else []
+    found = []
+    for option, text in [*routed(wish), *own]:
+        inside = ipaddress.IPv6Network(text)
+        if peer in inside and inside.prefixlen >= now and text not in host.held:
+            found.append(
+                f"{option}: {text} leads to {peer}, from where this session comes, so it would be cut off; name "
+                "smaller prefixes, log in another way, or allow it with lockout"
+            )
     return found
 
 
@@ -62,7 +120,10 @@ def _overlaps(wish: Wish, host: Host) -> t.List[str]:
         for held, device in sorted(host.inner.items()):
             if device != wish.name and inside.overlaps(ipaddress.IPv6Network(held)):
                 option = "network" if wish.network else "addresses"
-                found.append(f"{option}: {text} overlaps {held} of {device}; give the tunnel a subnet of its own")
+                out = "give the tunnel a subnet of its own"
+                if device in host.tunnels:
+                    out = f"{device} is a tunnel of ours: take it back first with state absent, or use another prefix"
+                found.append(f"{option}: {text} overlaps {held} of {device}; {out}")
     return found
 
 

@@ -14,13 +14,26 @@ import platform
 import re
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, host, interface_files, reach
+from ansible_collections.ipv6.rollout.plugins.module_utils import (
+    commands,
+    host,
+    interface_files,
+    interface_sysctl,
+    lockout,
+    reach,
+)
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.module_utils.tunnel import Wish
 from ansible_collections.ipv6.rollout.plugins.module_utils.tunnel_check import MODULES, Host
 
 TUN = "/dev/net/tun"
 INTERFACES = "/etc/network/interfaces"
+# The program of each back end, and the unit that has to start at boot.
+NEEDED = {
+    "networkd": ("networkctl", "systemd-networkd.service"),
+    "netplan": ("netplan", ""),
+    "networkmanager": ("nmcli", "NetworkManager.service"),
+}
 
 Link = t.Dict[str, t.Any]
 
@@ -86,6 +99,20 @@ def _own(link: Link, family: str) -> t.List[str]:
     ]
 
 
+def unused(asked: str) -> str:
+    """Return why the back end that the user named does not configure this host."""
+    program, unit = NEEDED.get(asked, ("", ""))
+    if not program or (commands.found(program) and (not unit or interface_files.enabled(unit))):
+        return ""
+    return f"backend: {asked} does not configure this host: {unit or program} is not in use; name what does, or auto"
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """Match as the shell does: a star never stands for a slash."""
+    parts, patterns = path.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
+
+
 def unread(kind: str, where: str, name: str) -> str:
     """Return why the back end would not read our file: ifupdown reads only what its main file names."""
     own = f"/etc/network/interfaces.d/60-ipv6-rollout-{name}"
@@ -93,17 +120,37 @@ def unread(kind: str, where: str, name: str) -> str:
         return ""
     for line in host.text(INTERFACES).splitlines():
         words = line.split()
-        if len(words) == 2 and words[0] in ("source", "source-directory"):
-            pattern = os.path.join("/etc/network", words[1])
-            matched = fnmatch.fnmatch(own if words[0] == "source" else os.path.dirname(own), pattern.rstrip("/"))
-            if matched:
+        if words and words[0] in ("source", "source-directory"):
+            looked_for = own if words[0] == "source" else os.path.dirname(own)
+            if any(_matches(looked_for, os.path.join("/etc/network", word).rstrip("/")) for word in words[1:]):
                 return ""
     return f"backend: {INTERFACES} does not read {own}; add the line 'source /etc/network/interfaces.d/*' to it"
 
 
 def firewall(wish: Wish) -> t.Tuple[str, str]:
-    """Return what this host's rules do with the outer packets that come in, and what decides it."""
-    ipv6 = wish.proto == "udp6"
+    """Return what this host's rules do with the outer packets that come in, and what decides it.
+
+    Where they come over both families, the one that fares worse.
+    """
+    found = [_firewall(wish, ipv6) for ipv6 in families(wish)]
+    return min(found, key=lambda item: ("refuse", "depends", "unknown", "accept").index(item[0]))
+
+
+def families(wish: Wish) -> t.List[bool]:
+    """Return the families of the outer packets, each as whether it is IPv6."""
+    if wish.kind == "6in4":
+        return [False]
+    if wish.kind == "wireguard":
+        # Its socket takes both; peers that are known by their addresses come from there.
+        hosts = [peer.endpoint.rpartition(":")[0] for peer in wish.peers]
+        found = {":" in text for text in hosts if ":" in text or re.fullmatch(r"[0-9.]+", text)}
+        return sorted(found) if found and len(hosts) == len([text for text in hosts if text]) else [False, True]
+    if wish.local:
+        return [":" in wish.local]
+    return [False, True] if wish.proto == "udp6" else [False]
+
+
+def _firewall(wish: Wish, ipv6: bool) -> t.Tuple[str, str]:
     program = "ip6tables-save" if ipv6 else "iptables-save"
     if not commands.found(program):
         return "unknown", f"{program} is not installed"
@@ -111,20 +158,22 @@ def firewall(wish: Wish) -> t.Tuple[str, str]:
     if done.rc != 0:
         return "unknown", f"{program}: {done.said}"
     source = wish.remote if wish.kind == "6in4" else "2000::/3" if ipv6 else "0.0.0.0/0"
-    packet = reach.Packet("41", destination=wish.local)
-    if wish.kind != "6in4":
-        packet = reach.Packet("udp", wish.port, destination=wish.local if (":" in wish.local) == ipv6 else "")
+    packet = reach.Packet("41" if wish.kind == "6in4" else "udp", wish.port, destination=wish.local)
     try:
         verdict = reach.verdict(done.out, "ipv6" if ipv6 else "ipv4", packet, source)
     except RolloutError as error:
         return "unknown", str(error)
-    return verdict.result, verdict.decided_by
+    return verdict.result, f"{'IPv6' if ipv6 else 'IPv4'}: {verdict.decided_by}"
+
+
+def named(wish: Wish) -> t.List[str]:
+    """Return the files of the host that the options name."""
+    return [path for path in (wish.ca, wish.certificate, wish.key_file) if path.startswith("/")]
 
 
 def look(wish: Wish, where: str, all_links: t.Sequence[Link]) -> Host:
     """Return what the check decides on."""
     listens = bool(wish.port) and wish.role != "client"
-    named = [path for path in (wish.ca, wish.certificate, wish.key_file) if path.startswith("/")]
     outer: t.Set[str] = set()
     inner: t.Dict[str, str] = {}
     for link in all_links:
@@ -138,19 +187,67 @@ def look(wish: Wish, where: str, all_links: t.Sequence[Link]) -> Host:
         devices={str(link["ifname"]): str(link.get("linkinfo", {}).get("info_kind", "")) for link in all_links},
         outer=frozenset(outer),
         inner=inner,
-        missing=frozenset(path for path in named if not os.path.isfile(path)),
+        routes=other_routes(wish.name),
+        held=frozenset(routes_of(wish.name)),
+        peer=lockout.ssh_connection().partition(" ")[0].partition("%")[0],
+        missing=frozenset(path for path in named(wish) if not os.path.isfile(path)),
         firewall=firewall(wish) if listens or wish.kind == "6in4" else ("accept", ""),
     )
 
 
-def routers_heard() -> t.List[str]:
-    """Return the interfaces whose IPv6 comes from router advertisements that the kernel listens to."""
-    found = set()
+def routers_heard(all_links: t.Sequence[Link]) -> t.List[str]:
+    """Return the interfaces whose IPv6 comes from router advertisements that the kernel listens to.
+
+    One without such a route at this moment counts as well: its router may only be slow.
+    """
+    found = {
+        str(link["ifname"])
+        for link in all_links
+        if "UP" in link.get("flags", [])
+        and link.get("linkinfo", {}).get("info_kind", "") not in MODULES.values()
+        and link["ifname"] != "lo"
+        and (_own(link, "inet") or _own(link, "inet6"))
+        and sysctl(f"net.ipv6.conf.{link['ifname']}.forwarding") != "1"
+    }
     for line in commands.run(["ip", "-o", "-6", "route", "show"]).out.splitlines():
         device = re.search(r"\bdev (\S+)", line)
         if device and re.search(r"\bproto ra\b", line):
             found.add(device.group(1))
     return sorted(name for name in found if sysctl(f"net.ipv6.conf.{name}.accept_ra") in ("1", "2"))
+
+
+def other_routes(name: str) -> t.Tuple[t.Tuple[str, str], ...]:
+    """Return the IPv6 routes of the other interfaces, each with its interface."""
+    done = commands.run(["ip", "-j", "-6", "route", "show"])
+    entries = json.loads(done.out or "[]") if done.rc == 0 else []
+    found = []
+    for entry in entries:
+        hops = [hop for hop in (entry, *entry.get("nexthops", [])) if hop.get("dev")]
+        found += [(prefix, str(hop["dev"])) for prefix in _prefixes([entry]) for hop in hops if hop["dev"] != name]
+    return tuple(found)
+
+
+def forwarding_each() -> t.Dict[str, str]:
+    """Return the forwarding of every interface, and of new ones."""
+    head, tail = sysctl_path("net.ipv6.conf.*.forwarding").split("*")
+    names = sorted(path[len(head) : -len(tail)] for path in glob.glob(f"{glob.escape(head)}*{tail}"))
+    keys = [f"net.ipv6.conf.{name}.forwarding" for name in names if name != "all"]
+    return {key: sysctl(key) for key in keys}
+
+
+def boot_setting(key: str) -> t.Optional[interface_sysctl.Setting]:
+    """Return the line of a sysctl file that sets a key at boot, beside those of the tunnels."""
+    found = [
+        setting
+        for setting in interface_sysctl.boot_settings()
+        if setting.key == sysctl_name(key) and setting.value != "-" and "-ipv6-rollout-tunnel-" not in setting.path
+    ]
+    return found[-1] if found else None
+
+
+def writable(key: str) -> bool:
+    """Tell whether a sysctl can be set: in a container /proc/sys may be read-only."""
+    return os.access(sysctl_path(key), os.W_OK)
 
 
 def sysctl_name(key: str) -> str:
@@ -179,7 +276,10 @@ def unit_state(unit: str) -> t.Tuple[bool, bool]:
 def routes_of(name: str) -> t.List[str]:
     """Return the prefixes that are routed into an interface."""
     done = commands.run(["ip", "-j", "-6", "route", "show", "dev", name])
-    entries = json.loads(done.out or "[]") if done.rc == 0 else []
+    return _prefixes(json.loads(done.out or "[]") if done.rc == 0 else [])
+
+
+def _prefixes(entries: t.Iterable[t.Mapping[str, t.Any]]) -> t.List[str]:
     found = ["::/0" if entry.get("dst") == "default" else str(entry.get("dst", "")) for entry in entries]
     return [prefix if "/" in prefix else f"{prefix}/128" for prefix in found if prefix]
 

@@ -73,7 +73,8 @@ def steps(wish: Wish, where: str, exists: bool) -> t.List[Step]:
         ]
     made.append(Step(("ip", "link", "set", "dev", name, "mtu", str(wish.mtu), "up")))
     made += [Step(("ip", "-6", "addr", "replace", address, "dev", name)) for address in wish.addresses]
-    made += [Step(("ip", "-6", "route", "replace", route, "dev", name)) for route in into_tunnel(wish)]
+    # Not "replace": that would take the route of another interface away.
+    made += [Step(("ip", "-6", "route", "add", route, "dev", name)) for route in into_tunnel(wish)]
     return made
 
 
@@ -85,14 +86,21 @@ def wg_text(wish: Wish) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def carry_out(planned: t.Sequence[Step], name: str) -> None:
-    """Carry out the steps; where one fails, no half-made interface stays."""
+def without(name: str, routes: t.Sequence[str]) -> t.List[Step]:
+    """Return what takes routes out of a living interface."""
+    return [Step(("ip", "-6", "route", "del", route, "dev", name)) for route in routes]
+
+
+def restore(name: str, routes: t.Sequence[str]) -> None:
+    """Put those of the routes back that are not there."""
+    for route in set(routes) - set(target.routes_of(name)):
+        commands.check(["ip", "-6", "route", "add", route, "dev", name])
+
+
+def carry_out(planned: t.Sequence[Step]) -> None:
+    """Carry out the steps."""
     for step in planned:
-        try:
-            commands.check(list(step.argv), step.stdin)
-        except RolloutError:
-            gone(name)
-            raise
+        commands.check(list(step.argv), step.stdin)
 
 
 def gone(name: str) -> None:
@@ -101,18 +109,25 @@ def gone(name: str) -> None:
         commands.check(["ip", "link", "del", "dev", name])
 
 
+def accept_ra(name: str) -> str:
+    """Return the sysctl that says whether an interface takes router advertisements."""
+    return f"net.ipv6.conf.{name}.accept_ra"
+
+
 def forwarding(heard: t.Iterable[str]) -> Sysctls:
     """Return the sysctls of a host that forwards, in the order in which they are set.
 
     A kernel that forwards ignores router advertisements unless accept_ra is 2, and drops the default route that it
     has from them at once. So accept_ra comes first.
     """
-    return {**{f"net.ipv6.conf.{name}.accept_ra": "2" for name in sorted(set(heard))}, FORWARDING: "1"}
+    return {**{accept_ra(name): "2" for name in sorted(set(heard))}, FORWARDING: "1"}
 
 
 def set_sysctls(values: t.Mapping[str, str]) -> None:
-    """Set sysctls, in this order."""
+    """Set sysctls, in this order; one that has its value is left alone."""
     for key, value in values.items():
+        if target.sysctl(key) == value:
+            continue
         try:
             with open(target.sysctl_path(key), "w", encoding="ascii") as handle:
                 handle.write(value)

@@ -37,7 +37,7 @@ def ifupdown_6in4(wish: Wish) -> Files:
         f"    ttl {TTL}",
         f"    mtu {wish.mtu}",
         *(f"    up ip -6 addr replace {address} dev {wish.name}" for address in wish.addresses[1:]),
-        *(f"    up ip -6 route replace {route} dev {wish.name}" for route in wish.routes),
+        *(f"    up ip -6 route add {route} dev {wish.name}" for route in wish.routes),
     ]
     return {f"/etc/network/interfaces.d/60-ipv6-rollout-{wish.name}": _file(lines)}
 

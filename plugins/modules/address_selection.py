@@ -17,7 +17,8 @@ description:
   - The kernel forgets labels at every boot. A unit of systemd, C(ipv6-rollout-labels.service), sets them again before
     the network is up.
   - Labels that somebody else has added, for other prefixes or for one interface, are kept and reported. Lines
-    C(scopev4) and C(reload) of C(/etc/gai.conf) are kept as they are.
+    C(reload) of C(/etc/gai.conf) are kept as they are, and lines C(scopev4) that glibc reads for certain. Without a
+    prefix length they may crash every program that resolves a name.
 options:
   state:
     description:
@@ -32,12 +33,14 @@ options:
       - V(prefer_ipv6) and V(rfc6724) are the default table of RFC 6724, section 2.1. V(prefer_ipv4) is the same with
         IPv4 first (section 10.3). V(glibc) is what is built into glibc, which lies between RFC 3484 and RFC 6724.
       - A row has C(prefix), C(precedence) and C(label). There must be one for C(::/0). IPv4 is C(::ffff:0:0/96).
+        The kernel takes no label for a part of IPv4, so such a row stands in C(/etc/gai.conf) alone.
     type: raw
     default: prefer_ipv6
   restart:
     description:
       - Units of systemd that are restarted where C(/etc/gai.conf) changed, if they run.
       - A program reads the file once, so what runs already keeps the old table.
+      - A restart that failed is done by the next run that names the unit.
     type: list
     elements: str
     default: []
@@ -71,7 +74,7 @@ EXAMPLES = r"""
     policy: prefer_ipv4
     restart: [squid.service]
 
-- name: Let addresses of this site's ULA prefix be liked as much as global ones
+- name: Let addresses of this site's ULA prefix come before global ones
   ipv6.rollout.address_selection:
     policy:
       - {prefix: "::1/128", precedence: 50, label: 0}
@@ -93,7 +96,7 @@ policy:
   elements: dict
   sample: [{"prefix": "::/0", "precedence": 40, "label": 1}]
 files:
-  description: The files that were changed.
+  description: The files that were changed, and the link that starts the unit at boot where that was.
   returned: success
   type: list
   elements: str
@@ -151,12 +154,20 @@ def running(units: t.Iterable[str]) -> list[str]:
     for unit in units:
         if not _UNIT_NAME.fullmatch(unit):
             raise RolloutError(f"restart: {shown(unit)} is no name of a unit; 'systemctl list-units' shows them")
-        said = commands.check(["systemctl", "show", "--property=LoadState,ActiveState", unit])
+        said = state_of(unit)
         if "LoadState=not-found" in said:
             raise RolloutError(f"restart: {shown(unit)} is not on this host; take it out of the list")
-        if "ActiveState=active" in said or "ActiveState=reloading" in said:
+        if runs(said):
             found.append(unit)
     return found
+
+
+def state_of(unit: str) -> str:
+    return commands.check(["systemctl", "show", "--property=LoadState,ActiveState", unit])
+
+
+def runs(said: str) -> bool:
+    return "ActiveState=active" in said or "ActiveState=reloading" in said
 
 
 def restart(ledger: files.Ledger, units: list[str]) -> None:
@@ -174,12 +185,21 @@ def without_restart(ledger: files.Ledger) -> dict[str, t.Any]:
     return {key: value for key, value in ledger.notes.items() if key != "restart"}
 
 
-def to_restart(module: AnsibleModule, ledger: files.Ledger, changed: list[str]) -> list[str]:
-    """Return the units to restart now: all that were named where the file changes, else those still to be done."""
-    named = dict.fromkeys(module.params["restart"])
-    if gai_conf.PATH not in changed:
-        named = [unit for unit in named if unit in ledger.notes.get("restart", [])]
-    return running(named)
+def to_restart(module: AnsibleModule, ledger: files.Ledger, changed: list[str]) -> tuple[list[str], list[str]]:
+    """Return the units to restart now, and those of an earlier run that are still to be done and were not named.
+
+    All that are named are restarted where the file changes, else those alone that are still to be done. What does not
+    run any more reads the file when it is started.
+    """
+    named = list(dict.fromkeys(module.params["restart"]))
+    pending = ledger.notes.get("restart", [])
+    later = [unit for unit in pending if unit not in named and runs(state_of(unit))]
+    if later:
+        module.warn(
+            f"restart: {', '.join(later)} still has to be restarted, since that failed in an earlier run; name it in"
+            " 'restart'"
+        )
+    return running(named if gai_conf.PATH in changed else [unit for unit in named if unit in pending]), later
 
 
 def shown_file(path: str, before: files.Saved, after: files.Saved) -> dict[str, str]:
@@ -203,6 +223,17 @@ def shown_labels(held: labels.Held, steps: list[labels.Step]) -> dict[str, str]:
     }
 
 
+def shown_link(linked: bool) -> dict[str, str]:
+    """Return the difference of the link that starts the unit at boot: it is made, or removed."""
+    texts = ["", f"link to {labels.UNIT_PATH}\n"]
+    return {
+        "before_header": labels.LINK_PATH,
+        "after_header": labels.LINK_PATH,
+        "before": texts[linked],
+        "after": texts[not linked],
+    }
+
+
 def record_of(ledger: files.Ledger) -> labels.Record:
     return {prefix: (before, ours) for prefix, (before, ours) in ledger.notes.get("labels", {}).items()}
 
@@ -223,7 +254,7 @@ def forget(ledger: files.Ledger) -> None:
 def present(module: AnsibleModule, ledger: files.Ledger) -> dict[str, t.Any]:
     rows = policy_table(module.params["policy"], "policy")
     refuse()
-    wanted = {row.prefix: row.label for row in rows}
+    wanted = labels.wanted(rows)
     held, bound = labels.see()
     plan = labels.plan(wanted, held, record_of(ledger))
     before = {path: files.look(path) for path in (gai_conf.PATH, labels.UNIT_PATH)}
@@ -237,16 +268,19 @@ def present(module: AnsibleModule, ledger: files.Ledger) -> dict[str, t.Any]:
     }
     changed = [path for path in after if after[path] != before[path]]
     replaced = [] if ledger.untouched(gai_conf.PATH) else gai_conf.differing(rows, current)
-    units = to_restart(module, ledger, changed)
+    units, later = to_restart(module, ledger, changed)
+    linked = labels.linked()
     result = {
-        "changed": bool(plan.steps or changed or units or not labels.linked()),
+        "changed": bool(plan.steps or changed or units or not linked),
         "policy": [row._asdict() for row in rows],
-        "files": changed,
+        "files": changed + ([] if linked else [labels.LINK_PATH]),
         "kept": plan.kept + bound,
         "replaced": replaced + plan.replaced,
         "restarted": units,
         "diff": [shown_file(path, before[path], after[path]) for path in changed],
     }
+    if not linked:
+        result["diff"].append(shown_link(linked))
     if plan.steps:
         result["diff"].append(shown_labels(held, plan.steps))
     if result["kept"]:
@@ -261,7 +295,7 @@ def present(module: AnsibleModule, ledger: files.Ledger) -> dict[str, t.Any]:
     ledger.notes = {
         "labels": plan.record,
         "made_folder": ledger.notes.get("made_folder", False) or not os.path.isdir(folder),
-        **({"restart": units} if units else {}),
+        **({"restart": units + later} if units or later else {}),
     }
     for path in changed:
         ledger.wrote(path, before[path], after[path].content)
@@ -272,7 +306,7 @@ def present(module: AnsibleModule, ledger: files.Ledger) -> dict[str, t.Any]:
         set_labels = True
         for path in changed:
             put(path, after[path])
-        if not labels.linked():
+        if not linked:
             labels.link()
     except (RolloutError, OSError):
         for path in changed:
@@ -298,32 +332,39 @@ def absent(module: AnsibleModule, ledger: files.Ledger) -> dict[str, t.Any]:
     before = {path: files.look(path) for path in sorted(ledger.files)}
     after = {path: ledger.before(path) or before[path] for path in before}
     changed = [path for path in before if after[path] != before[path]]
-    units = to_restart(module, ledger, changed)
+    units, later = to_restart(module, ledger, changed)
+    ours = bool(ledger.files or without_restart(ledger))
+    linked = ours and labels.linked()
     for path in changed:
         if before[path].content is not None and not ledger.untouched(path):
             module.warn(
                 f"{path}: somebody has edited it since; it is given back as it was before, the diff shows what goes"
             )
     result = {
-        "changed": not ledger.empty,
+        "changed": bool(ours or units),
         "policy": [],
-        "files": changed,
-        "kept": plan.kept + (bound if not ledger.empty else []),
+        "files": changed + ([labels.LINK_PATH] if linked else []),
+        "kept": plan.kept + (bound if ours else []),
         "replaced": [],
         "restarted": units,
         "diff": [shown_file(path, before[path], after[path]) for path in changed],
     }
+    if linked:
+        result["diff"].append(shown_link(linked))
     if plan.steps:
         result["diff"].append(shown_labels(held, plan.steps))
+    if not (ledger.empty or result["changed"] or later or module.check_mode):
+        forget(ledger)  # at most restarts of what does not run any more
     if module.check_mode or not result["changed"]:
         return result
     labels.apply(plan.steps)
     for path in list(ledger.files):
         ledger.give_back(path)
-    labels.unlink(ledger.notes.get("made_folder", False))
+    if ours:
+        labels.unlink(ledger.notes.get("made_folder", False))
     if labels.UNIT_PATH in changed:
         labels.reload_units()
-    ledger.notes = {"restart": units} if units else {}
+    ledger.notes = {"restart": units + later} if units or later else {}
     ledger.save()
     restart(ledger, units)
     return result

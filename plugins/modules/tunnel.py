@@ -16,7 +16,7 @@ description:
     reasons before anything is touched.
   - An OpenVPN configuration is tried out before it is live. OpenVPN is started with it in an empty network namespace,
     where it takes or refuses options, certificates and keys.
-  - Where the tunnel does not start, files, unit and sysctls go back to what they were.
+  - Where the tunnel does not start, files, unit and sysctls go back. What can't be taken back is named.
   - IPv4 is never touched; what an OpenVPN server pushes of it is left out.
 options:
   state:
@@ -24,6 +24,8 @@ options:
       - V(present) sets the tunnel up.
       - V(absent) takes it back. The interface goes, the unit is enabled and active only if it was so before, and files
         and sysctls are what they were. Needs O(name) alone.
+      - An interface of that name that is of another kind stays, and so does forwarding that another sysctl file asks
+        for. A warning says so.
     type: str
     choices: [present, absent]
     default: present
@@ -72,6 +74,7 @@ options:
     description:
       - The IPv6 prefixes that lie behind the tunnel. An OpenVPN server tells them to its clients.
       - Not for WireGuard, which takes them from O(peers[].allowed).
+      - What is routed to another interface already, or on its link, is refused before anything is touched.
     type: list
     elements: str
     default: []
@@ -133,7 +136,9 @@ options:
     description: The private key of this end, as PEM text for OpenVPN, as C(wg genkey) prints it for WireGuard.
     type: str
   key_file:
-    description: The absolute path of a file of the host with the private key, instead of O(key).
+    description:
+      - The absolute path of a file of the host with the private key, instead of O(key).
+      - As with O(ca) and O(certificate), another content of the file restarts the tunnel at the next run.
     type: path
   tls_crypt:
     description:
@@ -158,6 +163,14 @@ options:
     type: str
     choices: [auto, ifupdown, networkd, netplan, networkmanager]
     default: auto
+  lockout:
+    description:
+      - What to do where a new route into the tunnel covers the address from which the SSH session comes that runs this,
+        and no smaller prefix of another interface does.
+      - V(refuse) changes nothing; V(allow) goes on.
+    type: str
+    choices: [refuse, allow]
+    default: refuse
   wait:
     description: How many seconds to wait for the tunnel's address after a change. For a client the server must answer.
     type: int
@@ -203,6 +216,18 @@ EXAMPLES = r"""
     remote: 198.51.100.1
     addresses: ["2001:db8:feed::2/64"]
     routes: ["2000::/3"]
+
+- name: One end of a WireGuard tunnel, which the other end calls
+  ipv6.rollout.tunnel:
+    kind: wireguard
+    name: wg6
+    port: 51820
+    addresses: ["2001:db8:1200:ff::1/64"]
+    key: "{{ vault_wireguard_key }}"
+    peers:
+      - public_key: "{{ lab1_public_key }}"
+        allowed: ["2001:db8:1200:ff::2/128", "2001:db8:1200:fe::/64"]
+    forwarding: true
 
 - name: Take a tunnel back
   ipv6.rollout.tunnel:
@@ -252,7 +277,7 @@ needs_package:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import tunnel, tunnel_apply
+from ansible_collections.ipv6.rollout.plugins.module_utils import tunnel, tunnel_apply, tunnel_values
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
 CLIENT = {
@@ -299,6 +324,7 @@ def main():
                 "choices": ["auto", "ifupdown", "networkd", "netplan", "networkmanager"],
                 "default": "auto",
             },
+            "lockout": {"type": "str", "choices": ["refuse", "allow"], "default": "refuse"},
             "wait": {"type": "int", "default": 20},
         },
         supports_check_mode=True,
@@ -307,9 +333,11 @@ def main():
     really = not module.check_mode
     try:
         if given["state"] == "absent":
-            outcome = tunnel_apply.absent(tunnel.interface_name(given["name"]), really)
+            outcome = tunnel_apply.absent(tunnel_values.interface_name(given["name"]), really)
         else:
-            outcome = tunnel_apply.present(tunnel.wanted(given), given["backend"], given["wait"], really)
+            outcome = tunnel_apply.present(
+                tunnel.wanted(given), given["backend"], given["wait"], really, given["lockout"]
+            )
     except (RolloutError, OSError) as error:
         module.fail_json(msg=f"tunnel: {error}")
     for text in outcome.warnings:

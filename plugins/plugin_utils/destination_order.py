@@ -15,12 +15,14 @@ from ansible_collections.ipv6.rollout.plugins.module_utils import address_labels
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.policy_table import Row, policy_table
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.source_address import (
+    GLOBAL,
     LOOPBACK,
     Address,
     Policy,
     Source,
     a_host,
     choose,
+    choose_as_linux,
     common_prefix,
     read_address,
     read_source,
@@ -53,6 +55,7 @@ class Place:
     destination: Address
     source: Source | None
     merits: tuple[int, ...]  # of rules 1 to 9
+    family: int  # rule 9 compares places of one family
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +81,13 @@ def destination_order(
     table = Policy(policy_table("glibc" if glibc else "rfc6724") if policy is None else policy_table(policy))
     there = [a_host(read_address(one, what), what) for one, what in _numbered(destinations, "destinations")]
     here = [read_source(one, what) for one, what in _numbered(sources, "sources")]
-    chosen_by = KERNEL if glibc else table
-    pairs = [(one, None if glibc and _needs_zone(one) else choose(one, here, chosen_by)) for one in there]
-    places = glibc_places(pairs, table, here) if glibc else rfc_places(pairs, table)
+    if glibc:
+        # Who sets a policy sets both of its places, as the role address_selection does.
+        labels = KERNEL if policy is None else table
+        pairs = [(one, None if _needs_zone(one) else choose_as_linux(one, here, labels)) for one in there]
+        places = glibc_places(pairs, table, here)
+    else:
+        places = rfc_places([(one, choose(one, here, table)) for one in there], table)
     return [
         {
             "destination": one.place.destination.text,
@@ -130,11 +137,19 @@ def glibc_places(pairs: t.Iterable[Pair], policy: Policy, here: t.Iterable[Sourc
         else:  # not deprecated, no prefix, and no interface, so not native
             seen = Source(dataclasses.replace(source.address, prefix=128), tunnel=True)
         shared = common_prefix(number, destination.number)
-        if destination.ipv4 and shared < seen.address.prefix:
+        if destination.ipv4 and not destination.mapped and shared < seen.address.prefix:
             shared = 0  # another subnet
         place = _place(destination, seen, policy, int(seen.home), shared)
         places.append(dataclasses.replace(place, source=source))
-    return places
+    return [_as_ipv6(place) if place.destination.mapped else place for place in places]
+
+
+def _as_ipv6(place: Place) -> Place:
+    """Return a place with an IPv4-mapped address as glibc sees it: an IPv6 address like any other, of global scope."""
+    merits = list(place.merits)
+    merits[1] = merits[0]  # its source is IPv4-mapped, too
+    merits[7] = -GLOBAL
+    return dataclasses.replace(place, merits=tuple(merits), family=6)
 
 
 def _as_glibc_lists(here: t.Iterable[Source]) -> list[tuple[int, Source]]:
@@ -179,13 +194,13 @@ def _place(destination: Address, source: Source | None, policy: Policy, home: in
             -scope,
             shared,
         )
-    return Place(destination, source, merits)
+    return Place(destination, source, merits, 4 if destination.ipv4 else 6)
 
 
 def decide(one: Place, other: Place) -> tuple[bool, int]:
     """Say whether the first of two places, which stood first, stays before the other, and by which rule."""
     for rule, (mine, its) in enumerate(zip(one.merits, other.merits, strict=True), start=1):
-        if rule == 9 and one.destination.ipv4 != other.destination.ipv4:
+        if rule == 9 and one.family != other.family:
             continue
         if mine != its:
             return mine > its, rule

@@ -10,7 +10,14 @@ import dataclasses
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
-from ansible_collections.ipv6.rollout.plugins.module_utils.policy_table import MAPPED, TABLES, policy_table, read_prefix
+from ansible_collections.ipv6.rollout.plugins.module_utils.policy_table import (
+    MAPPED,
+    TABLES,
+    Row,
+    find,
+    policy_table,
+    read_prefix,
+)
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.destination_order import (
     Decision,
     Pair,
@@ -63,7 +70,7 @@ def _report(found: t.Mapping[str, t.Any]) -> list[str]:
         lines += _verdict(found, places, agrees)
         if agrees:
             lines += _by_the_rfc(pairs, places)
-    return lines + _notes(found, decisions)
+    return lines + _notes(found, decisions, here, policy)
 
 
 def gathered(found: t.Mapping[str, t.Any]) -> tuple[list[Pair], list[Source], Policy, dict[str, str]]:
@@ -100,7 +107,7 @@ def _pairs(order: t.Iterable[t.Mapping[str, t.Any]], here: list[Source]) -> tupl
         address = read_address(entry["source"], "order")
         source = by_number.get(address.number) or Source(address)
         # The list of addresses has prefix lengths, the socket the zone.
-        full = dataclasses.replace(source.address, text=address.text, zone=address.zone)
+        full = dataclasses.replace(source.address, text=address.text, zone=address.zone, mapped=address.mapped)
         pairs.append((destination, dataclasses.replace(source, address=full)))
     return pairs, why
 
@@ -166,7 +173,7 @@ def _shared(place: Place) -> int:
     if place.merits[8] == 0 or place.source is None:
         return 0
     bits = common_prefix(place.destination.number, place.source.address.number)
-    return bits - 96 if place.destination.ipv4 else bits
+    return bits - 96 if place.family == 4 else bits
 
 
 def _first(decision: Decision, why: dict[str, str]) -> list[str]:
@@ -207,18 +214,50 @@ def _by_the_rfc(pairs: list[Pair], places: list[Place]) -> list[str]:
     return [f"RFC 6724 with its default table would take {first.place.destination.text} first ({first.title})."]
 
 
-def _notes(found: t.Mapping[str, t.Any], decisions: list[Decision]) -> list[str]:
+def _notes(found: t.Mapping[str, t.Any], decisions: list[Decision], here: list[Source], policy: Policy) -> list[str]:
     gai = found["gai_conf"]
     notes = []
     if found["literal"]:
         notes.append("This is an address and no name: there is nothing to choose from.")
-    elif len({decision.place.destination.ipv4 for decision in decisions}) == 1:
-        family, other = ("IPv4", "AAAA") if decisions[0].place.destination.ipv4 else ("IPv6", "A")
+    elif len({decision.place.family for decision in decisions}) == 1:
+        family, other = ("IPv4", "AAAA") if decisions[0].place.family == 4 else ("IPv6", "A")
         notes.append(f"The name has {family} addresses only as this host sees it (no {other} record).")
-    used = sorted({d.place.source.address.text for d in decisions if d.place.source and d.place.source.deprecated})
-    notes += [f"{address} is deprecated; the kernel had no better source." for address in used]
+    used = {d.place.source.address.text: d.place.source for d in decisions if d.place.source}
+    notes += [_deprecated(used[text], here, policy) for text in sorted(used) if used[text].deprecated]
     if gai["replaced"]:
         notes.append(f"/etc/gai.conf replaces glibc's own table of: {', '.join(gai['replaced'])}.")
         if not gai["reload"]:
             notes.append("Programs that were started before /etc/gai.conf was changed go by what it said then.")
+    if "label" in gai["replaced"] and _two_policies(policy, found.get("labels") or []):
+        notes.append(
+            "The labels of the kernel (ip addrlabel) are not those of /etc/gai.conf, so the kernel picks the source by"
+            " another policy."
+        )
     return notes + [str(remark) for remark in gai["remarks"]]
+
+
+def _deprecated(used: Source, here: list[Source], policy: Policy) -> str:
+    """Say why a deprecated source is taken."""
+    address, reach = used.address, policy.scope(used.address)
+    better = [
+        one
+        for one in here
+        if one.address.ipv4 == address.ipv4 and policy.scope(one.address) == reach and not one.deprecated
+    ]
+    why = "a route or a rule names it" if better else "the kernel had no better source"
+    return f"{address.text} is deprecated; {why}."
+
+
+def _two_policies(policy: Policy, labels: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
+    """Say whether the kernel has other labels than glibc. It takes none for a part of IPv4."""
+    kernel = [Row(str(row["prefix"]), 0, int(row["label"])) for row in labels]
+    if not kernel:
+        return False  # it has no IPv6
+    kernel.append(Row("::/0", 0, -1))  # if it lacks it
+    for prefix in dict.fromkeys(row.prefix for row in [*policy.rows, *kernel]):
+        first, length = read_prefix(prefix, "labels")
+        if length > 96 and first >> 32 == MAPPED >> 32:
+            continue
+        if find(policy.rows, first, length).label != find(kernel, first, length).label:
+            return True
+    return False

@@ -45,6 +45,7 @@ class Address:
     text: str
     zone: str = ""
     prefix: int = 64  # how many of the 128 bits are its prefix, and so what CommonPrefixLen may count
+    mapped: bool = False  # written as an IPv4-mapped address, as an AAAA record may have it
 
     @property
     def ipv4(self) -> bool:
@@ -115,8 +116,29 @@ def common_prefix(one: int, other: int, longest: int = 128) -> int:
     return min(longest, 128 - (one ^ other).bit_length())
 
 
-def choose(destination: Address, sources: t.Iterable[Source], policy: Policy) -> Source | None:
-    """Return the source address for a destination, or None where there is none. Among equals the first is taken."""
+def choose_as_linux(destination: Address, sources: t.Iterable[Source], labels: Policy) -> Source | None:
+    """Return the source address as the kernel picks it, as far as it can be told without routes.
+
+    By default (``use_tempaddr``) it prefers public addresses to temporary ones. For IPv4 it goes by routes alone: the
+    address in the subnet of the destination, and behind a router, as a guess, the first one.
+    """
+    if not destination.ipv4:
+        return choose(destination, sources, labels, temporary=False)
+    found = [source for source in sources if _candidate(source.address, destination)]
+    for source in found:
+        if source.address.number == destination.number:
+            return source
+    for source in found:
+        if common_prefix(source.address.number, destination.number) >= source.address.prefix:
+            return source
+    return found[0] if found else None
+
+
+def choose(destination: Address, sources: t.Iterable[Source], policy: Policy, temporary: bool = True) -> Source | None:
+    """Return the source address for a destination, or None where there is none. Among equals the first is taken.
+
+    RFC 6724 prefers temporary addresses, but allows for the opposite.
+    """
     scope = policy.scope(destination)
     label = policy.row(destination).label
 
@@ -129,7 +151,7 @@ def choose(destination: Address, sources: t.Iterable[Source], policy: Policy) ->
             not source.deprecated,  # 3
             source.home_rank,  # 4
             policy.row(address).label == label,  # 6
-            source.temporary,  # 7
+            source.temporary == temporary,  # 7
             common_prefix(address.number, destination.number, address.prefix),  # 8
         )
 
@@ -154,7 +176,8 @@ def read_address(value: object, what: str) -> Address:
         family, number = any_address(host, what)
     except RolloutError as error:
         raise RolloutError(f"{what}: {shown(text)} is neither an IPv6 nor an IPv4 address") from error
-    address = Address(number if family == 6 else MAPPED + number, address_text(family, number))
+    mapped = family == 6 and number >> 32 == MAPPED >> 32
+    address = Address(number if family == 6 else MAPPED + number, address_text(family, number), mapped=mapped)
     if percent:
         if not _ZONE.fullmatch(zone):
             raise RolloutError(f"{what}: {shown(text)} has no zone id such as eth0 behind the %")
@@ -181,7 +204,8 @@ def read_source(value: object, what: str) -> Source:
             raise RolloutError(f"{what}: {shown(key)} is nothing that a source has; it has address, {known}")
         if not isinstance(flag, bool):
             raise RolloutError(f"{what}.{key}: {shown(flag)} is neither true nor false")
-        flags[_FLAGS[key]] = flag
+        if flags.setdefault(_FLAGS[key], flag) != flag:
+            raise RolloutError(f"{what}: {shown(dict(value))} says both of {_FLAGS[key]}; keep one of the two")
     if "address" not in value:
         raise RolloutError(f"{what}: {shown(dict(value))} has no address; write {{address: '2001:db8::80'}}")
     if flags.pop("public", False) and flags.get("temporary"):

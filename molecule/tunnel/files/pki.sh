@@ -23,4 +23,4 @@ issue stranger 'keyUsage=digitalSignature\nextendedKeyUsage=clientAuth\n'
     echo
     echo '-----END OpenVPN Static key V1-----'
 } >tls-crypt.key
-touch done
+touch 'done'

@@ -26,7 +26,8 @@ SITE = "2001:db8:5::/48"
 def test_only_what_differs_changes():
     plan = labels.plan(RFC, labels.KERNEL, {})
     assert sorted(plan.steps) == [("2001:10::/28", 7, None), ("2001::/32", 6, 5), ("fc00::/7", 5, 13)]
-    assert plan.record == {"2001:10::/28": (7, None), "2001::/32": (6, 5), "fc00::/7": (5, 13)}
+    # Those that were right already are noted too, for the day on which somebody removes them.
+    assert plan.record == {**{p: (labels.KERNEL[p], label) for p, label in RFC.items()}, "2001:10::/28": (7, None)}
     assert (plan.kept, plan.replaced) == ([], [])
     held = labels.after(labels.KERNEL, plan.steps)
     assert held == RFC
@@ -37,25 +38,29 @@ def test_only_what_differs_changes():
 CASES = [
     # what, wanted, held, record, held then, record then, kept, replaced
     ("a label of others is kept", {"::/0": 1}, {"::/0": 1, SITE: 9}, {},
-     {"::/0": 1, SITE: 9}, {}, [f"{SITE} label 9"], []),
+     {"::/0": 1, SITE: 9}, {"::/0": (1, 1)}, [f"{SITE} label 9"], []),
     ("one that contradicts is replaced and named", {"::/0": 1, SITE: 3}, {"::/0": 1, SITE: 9}, {},
-     {"::/0": 1, SITE: 3}, {SITE: (9, 3)}, [], [f"{SITE} label 9: the policy says 3"]),
+     {"::/0": 1, SITE: 3}, {"::/0": (1, 1), SITE: (9, 3)}, [], [f"{SITE} label 9: the policy says 3"]),
     ("one of the kernel is replaced without a word", {"::/0": 8}, {"::/0": 1}, {},
      {"::/0": 8}, {"::/0": (1, 8)}, [], []),
     ("one of ours is replaced without a word", {"::/0": 8}, {"::/0": 6}, {"::/0": (1, 6)},
      {"::/0": 8}, {"::/0": (1, 8)}, [], []),
     ("one of ours that left the policy goes", {"::/0": 1}, {"::/0": 1, SITE: 3}, {SITE: (None, 3)},
-     {"::/0": 1}, {}, [], []),
+     {"::/0": 1}, {"::/0": (1, 1)}, [], []),
     ("what it had replaced comes back", {"::/0": 1}, {"::/0": 1, SITE: 3}, {SITE: (9, 3)},
-     {"::/0": 1, SITE: 9}, {}, [], []),
+     {"::/0": 1, SITE: 9}, {"::/0": (1, 1)}, [], []),
     ("what the kernel had there does not", {"::/0": 1}, {"::/0": 1, "fc00::/7": 13}, {"fc00::/7": (5, 13)},
-     {"::/0": 1}, {"fc00::/7": (5, None)}, [], []),
+     {"::/0": 1}, {"::/0": (1, 1), "fc00::/7": (5, None)}, [], []),
     ("one of ours that somebody changed is theirs", {"::/0": 1}, {"::/0": 1, SITE: 4}, {SITE: (None, 3)},
-     {"::/0": 1, SITE: 4}, {SITE: (None, 3)}, [f"{SITE} label 4"], []),
+     {"::/0": 1, SITE: 4}, {"::/0": (1, 1), SITE: (None, 3)}, [f"{SITE} label 4"], []),
     ("a reboot brings a removed one of the kernel back", {"::/0": 1}, {"::/0": 1, "3ffe::/16": 12},
-     {"3ffe::/16": (12, None)}, {"::/0": 1}, {"3ffe::/16": (12, None)}, [], []),
-    ("back at what was there, nothing is kept in mind", {"::/0": 1}, {"::/0": 8}, {"::/0": (1, 8)},
-     {"::/0": 1}, {}, [], []),
+     {"3ffe::/16": (12, None)}, {"::/0": 1}, {"::/0": (1, 1), "3ffe::/16": (12, None)}, [], []),
+    ("back at what was there, what was there stays noted", {"::/0": 1}, {"::/0": 8}, {"::/0": (1, 8)},
+     {"::/0": 1}, {"::/0": (1, 1)}, [], []),
+    ("one of others that left the policy is theirs", {"::/0": 1}, {"::/0": 1, SITE: 9}, {SITE: (9, 9)},
+     {"::/0": 1, SITE: 9}, {"::/0": (1, 1)}, [f"{SITE} label 9"], []),
+    ("one that somebody removed is still known", {"::/0": 1}, {}, {"::/0": (1, 1), "2002::/16": (2, 2), SITE: (9, 9)},
+     {"::/0": 1}, {"::/0": (1, 1), "2002::/16": (2, None), SITE: (9, None)}, [], []),
 ]  # fmt: skip
 
 

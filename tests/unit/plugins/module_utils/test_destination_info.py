@@ -15,15 +15,6 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.module_utils.policy_table import MAPPED, TABLES, find
 
 
-def fails(error):
-    """A getaddrinfo() that has no answer."""
-
-    def getaddrinfo(*_given, **_named):
-        raise error
-
-    return getaddrinfo
-
-
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -34,11 +25,24 @@ def fails(error):
         ),
         (socket.gaierror(socket.EAI_FAIL, "in words"), "'www.example.com' can't be looked up: in words"),
         (UnicodeError("label too long"), "'www.example.com' can't be looked up: label too long"),
+        (None, "'www.example.com' can't be looked up: getaddrinfo() crashes on this host (signal 11): /etc/gai.conf l"),
+        ("hangs", "'www.example.com' can't be looked up: the resolver of the host gave no answer in 2 s"),
     ],
 )
 def test_a_name_that_has_no_address_gives_a_sentence(monkeypatch, error, message):
-    monkeypatch.setattr(socket, "getaddrinfo", fails(error))
-    order, problem = destination_info.resolve("www.example.com", 80)
+    """Another process asks, which a line of gai.conf may crash."""
+    if error is None:
+        does = "os.kill(os.getpid(), 11)"
+    elif error == "hangs":
+        does = "signal.pause()"
+        monkeypatch.setattr(destination_info, "TIMEOUT", 2)
+    else:
+        kind = "UnicodeError" if isinstance(error, UnicodeError) else "socket.gaierror"
+        does = f"raise {kind}(*{error.args})"
+    instead = f"import os, signal, socket\ndef instead(*given, **named):\n    {does}\nsocket.getaddrinfo = instead\n"
+    monkeypatch.setattr(destination_info, "ASK", instead + destination_info.ASK)
+    suspects = destination_info.crashes(b"reload no\nscopev4 203.0.113.0 5\n")
+    order, problem = destination_info.resolve("www.example.com", 80, suspects)
     assert order == []
     assert problem.startswith(message)
 
@@ -50,6 +54,25 @@ def test_an_address_is_asked_for_as_it_is():
     assert destination_info.is_literal("2001:db8::1")
     assert not destination_info.is_literal("www.example.com")
     assert not destination_info.is_literal("a" * 70 + ".example")
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (("fe80::1", 80, 0, 1), "fe80::1%lo"),
+        (("fe80::1", 80, 0, 9999), "fe80::1%9999"),
+        (("fe80::1", 80, 0, 0), "fe80::1"),
+        (("ff02::1", 80, 0, 1), "ff02::1%lo"),
+        (("2001:db8::1", 80, 0, 1), "2001:db8::1"),
+        (("ff0e::1", 80, 0, 9999), "ff0e::1"),
+    ],
+)
+def test_a_zone_stands_where_it_means_something(monkeypatch, target, text):
+    def connect(_self, _target):
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", connect, raising=False)
+    assert destination_info._destination(socket.AF_INET6, target)["address"] == text
 
 
 def test_a_destination_without_a_way_has_the_words_of_the_kernel(monkeypatch):
@@ -147,7 +170,7 @@ def test_two_tables_become_one():
 def test_scopes_and_what_does_nothing():
     found = destination_info.gai(
         b"scopev4 ::ffff:10.0.0.0/104 5\nscopev4 192.0.2.0/24 5 # here\nscopev4 192.0.2.0/24 9\n"
-        b"scopev4 2001:db8::/32 5\nscopev4 10.0.0.0/8 many\nPrecedence ::/0 4\n"
+        b"scopev4 2001:db8::/32 5\nscopev4 10.0.0.0/8 5_0\nPrecedence ::/0 4\n"
         b"label ::/0 1\nlabel ::/0 2\nreload yes\n"
     )
     assert found["scopes"] == [
@@ -158,7 +181,7 @@ def test_scopes_and_what_does_nothing():
     assert found["replaced"] == ["label", "scopev4"]
     assert found["reload"] is True
     assert [remark.split(":")[0] for remark in found["remarks"]] == [
-        f"{gai_conf.PATH} line {number}" for number in (6, 8, 4, 5)
+        f"{gai_conf.PATH} line {number}" for number in (3, 4, 5, 6, 8)
     ]
 
 

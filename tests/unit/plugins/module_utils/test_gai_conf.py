@@ -53,7 +53,20 @@ LINES = [
     ("precendence ::/0 1", "does not know 'precendence'"),
     ("Precedence ::/0 1", "does not know 'Precedence'"),
     ("label\x00 ::/0 1", "is no IPv6 prefix"),
-    ("scopev4 ::ffff:10.0.0.0/104 14", ("scopev4", "", 0)),
+    ("scopev4 ::ffff:10.0.0.0/104 14", ("scopev4", "::ffff:10.0.0.0/104", 14)),
+    ("scopev4 ::ffff:203.0.113.9/120 5", ("scopev4", "::ffff:203.0.113.0/120", 5)),
+    ("scopev4 ::ffff:203.0.113.9/0120 +5", ("scopev4", "::ffff:203.0.113.0/120", 5)),
+    ("scopev4 203.0.113.9/+24 5 # here", ("scopev4", "::ffff:203.0.113.0/120", 5)),
+    ("scopev4 0.0.0.0/0 14", ("scopev4", "::ffff:0:0/96", 14)),
+    ("scopev4 203.0.113.0 5", "may crash every program that resolves a name"),
+    ("scopev4 ::ffff:203.0.113.0 5", "may crash every program that resolves a name"),
+    ("scopev4 203.0.113.0/ 5", "do not agree about it, since the prefix length is missing"),
+    ("scopev4 203.0.113.0/24", "do not agree about it, since the number is missing"),
+    ("scopev4 203.0.113.0/24 5_0", "'5_0' is no number"),
+    ("scopev4 203.0.113.0/33 5", "'33' is no prefix length"),
+    ("scopev4 ::ffff:203.0.113.0/24 5", "'24' is no prefix length"),
+    ("scopev4 2001:db8::/32 5", "'2001:db8::' is no IPv4 prefix"),
+    ("scopev4", "'' is no IPv4 prefix"),
     ("reload yes", ("reload", "", 0)),
 ]
 
@@ -103,10 +116,12 @@ def test_a_named_table_is_written_whole(name):
 
 
 def test_what_is_beside_the_table_is_kept_and_the_rest_goes():
-    current = b"# hello\nscopev4 ::ffff:0.0.0.0/96 14 # caf\xc3\xa9\r\nlabel ::/0 9\n  reload  yes\nnonsense"
+    current = b"# hello\nscopev4 203.0.113.0 5\n"
+    current += b"scopev4 ::ffff:0.0.0.0/96 14 # caf\xc3\xa9\r\nlabel ::/0 9\n  reload  yes\nnonsense"
     text = gai_conf.written(TABLES["rfc6724"], current)
     assert text.endswith(b"1\nscopev4 ::ffff:0.0.0.0/96 14 # caf\xc3\xa9\nreload  yes\n")
     assert b"nonsense" not in text
+    assert b"203.0.113.0" not in text
     assert b"hello" not in text
     assert gai_conf.written(TABLES["rfc6724"], text) == text
 
@@ -120,6 +135,8 @@ label 2001:db8::/32 3
 label ::1 5
 precendence ::/0 1
 scopev4 ::ffff:0.0.0.0/96 14
+scopev4 203.0.113.0 5
+pr\xc3\xa4cedence ::/0 1 # caf\xff
 """
     start = "/etc/gai.conf line"
     assert gai_conf.differing(TABLES["rfc6724"], current) == [
@@ -128,6 +145,9 @@ scopev4 ::ffff:0.0.0.0/96 14
         f"{start} 4: label 2001:db8::/32 3: the policy has no such prefix",
         f"{start} 5: label ::1 5: the versions of glibc do not agree about it, since the prefix length is missing",
         f"{start} 6: precendence ::/0 1: glibc ignores it: it does not know 'precendence'",
+        f"{start} 8: scopev4 203.0.113.0 5: it may crash every program that resolves a name, since the prefix length"
+        " is missing",
+        f"{start} 9: pr\u00e4cedence ::/0 1 # caf\ufffd: glibc ignores it: it does not know 'pr\u00e4cedence'",
     ]
 
 

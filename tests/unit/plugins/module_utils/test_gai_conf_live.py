@@ -86,7 +86,7 @@ def why_not() -> str:
     return f"no namespace can be made here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
-def answers(folder, texts, labels=address_labels.KERNEL, destination=GLOBAL):
+def answers(folder, texts, labels=None, destination=GLOBAL):
     """Return the source address for a destination under these labels, and the order of the name under each text."""
     if why_not():
         pytest.skip(why_not())
@@ -97,7 +97,7 @@ def answers(folder, texts, labels=address_labels.KERNEL, destination=GLOBAL):
     done = subprocess.run(
         ["unshare", "-n", "-m", "sh", "-c", MOUNTS, "sh", *outside, str(folder), sys.executable, "-c", PROGRAM],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # the collection is found as it is here
-        input=json.dumps({"texts": texts, "labels": dict(labels), "destination": destination}),
+        input=json.dumps({"texts": texts, "labels": dict(labels or address_labels.KERNEL), "destination": destination}),
         capture_output=True,
         text=True,
         timeout=60 + len(texts) / 10,
@@ -187,7 +187,7 @@ ENDS = ["\n", "\r\n", " trailing\n", "# comment\n", "\n\n", " \0 100\n", "\r", "
 def file(dice):
     """A file as people, and worse ones, write it."""
     lines = []
-    for _ in range(dice.randrange(1, 15)):
+    for _line in range(dice.randrange(1, 15)):
         value = dice.choice(VALUES + [str(dice.randrange(100))] * 40)
         words = [dice.choice(KINDS), dice.choice(PREFIXES[:9] * 3 + PREFIXES), value]
         lines.append(
@@ -198,7 +198,7 @@ def file(dice):
 
 def test_glibc_reads_odd_files_as_we_do(tmp_path):
     dice = random.Random(6724)
-    texts = [file(dice) for _ in range(COUNT)]
+    texts = [file(dice) for _file in range(COUNT)]
     _source, orders = answers(tmp_path, texts)
     wanted = [expected(text) for text in texts]
     wrong = [(text, want, order) for text, want, order in zip(texts, wanted, orders) if want and want != order]

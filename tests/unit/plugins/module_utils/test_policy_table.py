@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.ipv6.rollout.plugins.module_utils import policy_table as core
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.module_utils.policy_table import (
     LARGEST,
@@ -79,7 +80,8 @@ def test_prefixes_have_one_text(prefix, text):
         ([ANY, {**ANY, "prefix": "0.0.0.0/0"}, {**ANY, "prefix": "::ffff:0:0/96"}], r"policy\[2\]: .* stands in row 1"),
         ([{**ANY, "precedence": -1}], r"policy\[0\].precedence: -1 is no whole number from 0 to 2147483647"),
         ([{**ANY, "precedence": LARGEST + 1}], "2147483648 is no whole number"),
-        ([{**ANY, "precedence": "40"}], "'40' is no whole number"),
+        ([{**ANY, "precedence": "40"}], r"policy\[0\].precedence: '40' is text; take the quotes off"),
+        ([{**ANY, "label": "many"}], "'many' is no whole number"),
         ([{**ANY, "label": True}], r"policy\[0\].label: True is no whole number"),
         ([{**ANY, "label": 1.0}], "1.0 is no whole number"),
         ([{**ANY, "prefix": 2001}], r"policy\[0\].prefix: 2001 is no text"),
@@ -132,6 +134,16 @@ def test_ipv4_is_found_as_ipv4_mapped():
 def test_an_address_in_no_row():
     with pytest.raises(RolloutError, match="no row holds the address"):
         find(TABLES["rfc6724"][:1], 5)
+
+
+def test_a_table_is_read_once(monkeypatch):
+    """However many rows it has."""
+    rows = policy_table([ANY, *({**ANY, "prefix": f"2001:db8:{n:x}::/48"} for n in range(3000))])
+    read = []
+    monkeypatch.setattr(core, "read_prefix", lambda *given: read.append(given) or read_prefix(*given))
+    for number in (1, 7, 2999):
+        assert find(rows, int(ipaddress.IPv6Address(f"2001:db8:{number:x}::1"))).prefix == f"2001:db8:{number:x}::/48"
+    assert len(read) == len(rows)
 
 
 @given(st.integers(0, (1 << 128) - 1), st.integers(0, 128))

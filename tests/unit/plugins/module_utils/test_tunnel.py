@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from ansible_collections.ipv6.rollout.plugins.module_utils import tunnel
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.tests.unit.plugins.module_utils.tunnel_given import (
+    KEY,
     KINDS,
+    PEM,
     SECRET,
     SERVER,
     SIT,
@@ -71,6 +73,22 @@ def test_canonical_form():
         ("6in4", {"addresses": ["2001:db8::/64"]}, "subnet-router anycast"),
         ("6in4", {"routes": ["2001:db8::1/64"]}, "without host bits"),
         ("6in4", {"routes": ["0.0.0.0/0"]}, "is no IPv6 prefix"),
+        ("6in4", {"routes": ["fe80::/10"]}, "nothing can be routed to it"),
+        ("6in4", {"routes": ["fec0::/64"]}, "nothing can be routed to it"),
+        ("6in4", {"routes": ["ff00::/8"]}, "nothing can be routed to it"),
+        ("6in4", {"routes": ["8000::/1"]}, "nothing can be routed to it"),
+        ("6in4", {"routes": ["::1/128"]}, "nothing can be routed to it"),
+        ("6in4", {"addresses": ["fec0::1/64"]}, "can't be a tunnel's address"),
+        ("6in4", {"addresses": ["2001:db8::1/0"]}, "puts more than a /48 on the tunnel"),
+        ("6in4", {"addresses": ["2001:db8:1::1/64", "2001:db8:1::1/48"]}, "'2001:db8:1::1' is there twice"),
+        ("6in4", {"name": "tun"}, "is no name for a tunnel"),
+        ("6in4", {"name": "tap"}, "is no name for a tunnel"),
+        ("server", {"network": "fe80::/64"}, "network: 'fe80::/64' is not all global"),
+        ("server", {"network": "ff05::/64"}, "network: 'ff05::/64' is not all global"),
+        ("server", {"network": "64:ff9b::/96"}, "neither global nor unique local"),
+        ("server", {"certificate": f"{PEM}\n{SECRET}"}, "certificate: there is more in it than certificates"),
+        ("server", {"ca": SECRET}, "ca: there is more in it than certificates"),
+        ("server", {"ca": PEM.replace("AAAA", "AA\x00AA")}, "ca: there is a control character in it"),
         ("6in4", {"mtu": 1500}, "mtu: 1500 is not from 1280 to 1480"),
         ("6in4", {"mtu": 1279}, "is not from 1280 to 1480"),
         ("server", {"mtu": 1501}, "is not from 1280 to 1500"),
@@ -135,6 +153,9 @@ def test_clients_that_are_refused(clients, reason):
         ({"public_key": "x"}, "peers: public_key: this is no WireGuard key"),
         ({"preshared_key": "x"}, "peers: preshared_key: this is no WireGuard key"),
         ({"endpoint": "198.51.100.1"}, "has no port"),
+        ({"endpoint": "a.example:²"}, "has no port"),
+        ({"endpoint": "a.example:99999"}, "is no port"),
+        ({"public_key": KEY[:-2] + chr(ord(KEY[-2]) + 1) + "="}, "this is no WireGuard key"),
         ({"endpoint": "2001:db8::1:51820"}, "write an IPv6 address in brackets"),
         ({"endpoint": "[2001:db8:12::1]:51820"}, "the tunnel would run in itself"),
         ({"keepalive": 65536}, "is no number of seconds"),
@@ -152,6 +173,16 @@ def test_no_secret_in_a_message(name, option):
     with pytest.raises(RolloutError) as caught:
         tunnel.wanted({**KINDS[name], option: "Zm9vYmFy-the-secret"})
     assert "the-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["key_file", "ca", "certificate"])
+@pytest.mark.parametrize("value", [KEY, f"/{KEY}", SECRET, f"/{SECRET}"])
+def test_a_key_in_the_wrong_place_is_not_shown(option, value):
+    change = {"key": None} if option == "key_file" else {}
+    with pytest.raises(RolloutError) as caught:
+        tunnel.wanted({**KINDS["server"], **change, option: value})
+    assert KEY not in str(caught.value)
+    assert "c2VjcmV0" not in str(caught.value)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

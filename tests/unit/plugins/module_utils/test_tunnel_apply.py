@@ -14,6 +14,8 @@ import pytest
 from ansible_collections.ipv6.rollout.plugins.module_utils import (
     commands,
     files,
+    interface_sysctl,
+    lockout,
     tunnel,
     tunnel_apply,
     tunnel_host,
@@ -45,6 +47,9 @@ class Kernel:
         assert words[0] == "ip", words
         if words[1:] == ["-d", "-j", "addr"]:
             return commands.Result(0, json.dumps(list(self.links.values())), "")
+        if words[1:] == ["-j", "-6", "route", "show"]:
+            every = [{"dst": dst, "dev": name} for name, found in self.routes.items() for dst in found]
+            return commands.Result(0, json.dumps(every), "")
         if words[1:4] == ["-j", "-6", "route"]:
             return commands.Result(0, json.dumps([{"dst": dst} for dst in self.routes.get(words[-1], [])]), "")
         if words[1:] == ["-o", "-6", "route", "show"]:
@@ -70,7 +75,10 @@ class Kernel:
             address, _slash, length = words[4].partition("/")
             held = {"family": "inet6", "local": address, "prefixlen": int(length), "scope": "global"}
             self.links[name]["addr_info"].append(held)
+        elif words[1:4] == ["-6", "route", "del"]:
+            self.routes[name].remove(words[4])
         else:
+            assert words[1:4] == ["-6", "route", "add"], words
             self.routes.setdefault(name, []).append(words[4])
         return commands.Result(0, "", "")
 
@@ -86,9 +94,11 @@ def _kernel(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "Ledger", functools.partial(files.Ledger, folder=f"{tmp_path}/var"))
     monkeypatch.setattr(commands, "run", kernel.run)
     monkeypatch.setattr(commands, "found", lambda program: f"/sbin/{program}" if program in ("ip", "wg") else None)
-    for name, value in (("kernel_lacks", ""), ("ipv6_off", ""), ("unread", "")):
+    for name, value in (("kernel_lacks", ""), ("ipv6_off", ""), ("unread", ""), ("unused", "")):
         monkeypatch.setattr(tunnel_host, name, lambda *given, value=value: value)
     monkeypatch.setattr(tunnel_host, "sysctl_path", lambda key: f"{tmp_path}/proc/sys/{key}")
+    monkeypatch.setattr(interface_sysctl, "FOLDERS", (f"{tmp_path}/etc/sysctl.d",))
+    monkeypatch.setattr(lockout, "ssh_connection", lambda: "192.0.2.1 5555 192.0.2.10 22")
     (tmp_path / "proc/sys").mkdir(parents=True)
     for key, value in (("all.forwarding", "0"), ("eth0.accept_ra", "1")):
         (tmp_path / f"proc/sys/net.ipv6.conf.{key}").write_text(value)
@@ -159,7 +169,7 @@ def test_an_interface_that_vanished_comes_again(kernel):
     assert (done.changed, done.paths, "tun6" in kernel.links) == (True, [], True)
 
 
-@pytest.mark.parametrize("broken", ["link add", "link set", "addr replace", "route replace"])
+@pytest.mark.parametrize("broken", ["link add", "link set", "addr replace", "route add"])
 def test_a_step_that_fails_leaves_nothing(kernel, tmp_path, broken):
     before = everything(tmp_path)
     kernel.broken = broken

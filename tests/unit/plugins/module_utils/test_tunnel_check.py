@@ -46,7 +46,42 @@ def test_a_good_host_has_no_problem(name):
         (SIT, {"outer": frozenset(["10.0.0.5"])}, False, ["192.0.2.10 is not an address of this host (10.0.0.5)"]),
         (SIT, {"inner": {"2001:db8:feed::/64": "eth0"}}, False, ["overlaps 2001:db8:feed::/64 of eth0"]),
         (SIT, {"inner": {"2001:db8:feed::/64": "tun6"}, "devices": {"tun6": "sit"}}, True, []),
-        (SERVER, {"inner": {"2001:db8:12::/48": "eth0"}}, False, ["network: 2001:db8:12:ff::/64 overlaps"]),
+        (
+            SERVER,
+            {"inner": {"2001:db8:12::/48": "eth0"}},
+            False,
+            ["network: 2001:db8:12:ff::/64 overlaps", "clients: routed: 2001:db8:12:fe::/64 is in 2001:db8:12::/48"],
+        ),
+        (
+            SIT,
+            {"inner": {"2001:db8:feed::/64": "old6"}, "tunnels": frozenset(["old6"])},
+            False,
+            ["old6 is a tunnel of ours: take it back first with state absent"],
+        ),
+        (SIT, {"inner": {"2001:db8:5::/64": "eth0"}}, False, []),
+        (
+            SIT | {"routes": ["2001:db8:5::/64", "2001:db8:5:0:8000::/65"]},
+            {"inner": {"2001:db8:5::/64": "eth0"}},
+            False,
+            ["routes: 2001:db8:5::/64 is in 2001:db8:5::/64 of eth0", "2001:db8:5:0:8000::/65 is in"],
+        ),
+        (SIT, {"routes": (("::/0", "eth0"), ("2000::/4", "eth0"))}, False, []),
+        (SIT, {"routes": (("2000::/3", "eth0"),)}, False, ["routes: eth0 has a route to 2000::/3 already, which"]),
+        (SIT, {"routes": (("2000::/3", "eth0"),), "held": frozenset(["2000::/3"])}, False, []),
+        (SIT | {"routes": ["::/0"]}, {"routes": (("::/0", "eth0"),)}, False, ["name 2000::/3, or only what"]),
+        (WIREGUARD, {"routes": (("2001:db8:12::/48", "lo"),)}, False, ["peers: allowed: lo has a route"]),
+        # What a server tells its clients is no route of its own.
+        (SERVER, {"routes": (("2001:db8:12::/48", "eth1"),), "peer": "2001:db8:12::7"}, False, []),
+        (SERVER, {"routes": (("2001:db8:12:fe::/64", "eth1"),)}, False, ["clients: routed: eth1 has a route"]),
+        (CLIENT | {"routes": ["2000::/3"]}, {"routes": (("2000::/3", "eth0"),)}, False, ["routes: eth0 has a route"]),
+        (SIT, {"peer": "2001:db8:99::7"}, False, ["leads to 2001:db8:99::7, from where this session comes"]),
+        (SIT, {"peer": "192.0.2.1"}, False, []),
+        (SIT, {"peer": "a:b"}, False, []),
+        (SIT | {"routes": []}, {"peer": "2001:db8:feed::9"}, False, ["addresses: 2001:db8:feed::/64 leads to"]),
+        (SERVER, {"peer": "2001:db8:12:ff::9"}, False, ["network: 2001:db8:12:ff::/64 leads to"]),
+        (SIT, {"peer": "2001:db8:99::7", "held": frozenset(["2000::/3"])}, True, []),
+        (SIT, {"peer": "2001:db8:99::7", "routes": (("::/0", "eth0"),)}, False, ["would be cut off"]),
+        (SIT, {"peer": "2001:db8:99::7", "routes": (("2001:db8:99::/64", "eth0"),)}, False, []),
         (CLIENT, {"missing": frozenset(["/etc/ssl/tunnel/ca.crt"])}, False, ["ca: there is no file"]),
     ],
 )
@@ -55,6 +90,11 @@ def test_problems(given, change, ours, reasons):
     assert len(found) == len(reasons)
     for text, reason in zip(found, reasons):
         assert reason in text
+
+
+def test_a_lockout_can_be_allowed():
+    wish, host = tunnel.wanted(SIT), GOOD._replace(peer="2001:db8:99::7")
+    assert tunnel_check.problems(wish, host, False, "allow") == []
 
 
 @pytest.mark.parametrize(
@@ -108,6 +148,60 @@ def test_firewall(monkeypatch, given, result):
     assert tunnel_host.firewall(tunnel.wanted(given))[0] == result
 
 
+UDP6 = SERVER | {"proto": "udp6"}
+PEER = WIREGUARD["peers"][0]
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        (SIT, ["iptables-save"]),
+        (SERVER, ["iptables-save"]),
+        (SERVER | {"local": "2001:db8:9::1"}, ["ip6tables-save"]),
+        (UDP6, ["iptables-save", "ip6tables-save"]),
+        (WIREGUARD | {"port": 51820}, ["iptables-save"]),
+        (WIREGUARD | {"port": 51820, "peers": [PEER | {"endpoint": None}]}, ["iptables-save", "ip6tables-save"]),
+        (WIREGUARD | {"port": 51820, "peers": [PEER | {"endpoint": "[2001:db8:ff::1]:51820"}]}, ["ip6tables-save"]),
+    ],
+)
+def test_the_rules_of_the_families_that_are_used(monkeypatch, given, asked):
+    seen = []
+    monkeypatch.setattr(tunnel_host.commands, "found", lambda program: f"/sbin/{program}")
+    monkeypatch.setattr(
+        tunnel_host.commands, "run", lambda argv: seen.append(argv[0]) or tunnel_host.commands.Result(0, RULES, "")
+    )
+    tunnel_host.firewall(tunnel.wanted(given))
+    assert seen == asked
+
+
+def test_of_two_families_the_worse_one_counts(monkeypatch):
+    monkeypatch.setattr(tunnel_host.commands, "found", lambda program: program)
+    rules = {"iptables-save": RULES, "ip6tables-save": RULES.replace("1194", "1195")}
+    monkeypatch.setattr(tunnel_host.commands, "run", lambda argv: tunnel_host.commands.Result(0, rules[argv[0]], ""))
+    result, decided_by = tunnel_host.firewall(tunnel.wanted(UDP6))
+    assert (result, decided_by[:5]) == ("refuse", "IPv6:")
+
+
+@pytest.mark.parametrize(
+    ("asked", "programs", "enabled", "reason"),
+    [
+        ("auto", (), False, ""),
+        ("ifupdown", (), False, ""),
+        ("netplan", (), False, "netplan does not configure this host"),
+        ("netplan", ("netplan",), False, ""),
+        ("networkmanager", ("nmcli",), False, "NetworkManager.service is not in use"),
+        ("networkmanager", ("nmcli",), True, ""),
+        ("networkd", ("networkctl",), False, "systemd-networkd.service is not in use"),
+    ],
+)
+def test_a_named_back_end_is_looked_at(monkeypatch, asked, programs, enabled, reason):
+    monkeypatch.setattr(tunnel_host.commands, "found", lambda program: program if program in programs else None)
+    monkeypatch.setattr(tunnel_host.interface_files, "enabled", lambda unit: enabled)
+    found = tunnel_host.unused(asked)
+    assert reason in found
+    assert bool(reason) == bool(found)
+
+
 def test_a_kernel_without_the_tunnel(monkeypatch):
     monkeypatch.setattr(tunnel_host.commands, "found", lambda program: None)
     monkeypatch.setattr(tunnel_host.os.path, "isdir", lambda path: False)
@@ -130,6 +224,9 @@ def test_a_kernel_without_the_tunnel(monkeypatch):
         ("source-directory interfaces.d/\n", True),
         ("#source /etc/network/interfaces.d/*\n", False),
         ("source /etc/network/interfaces.d/*.cfg\n", False),
+        ("source /etc/network/*\n", False),
+        ("source /etc/network/*/*\n", True),
+        ("source /etc/network/interfaces.d/*.cfg /etc/network/interfaces.d/*\n", True),
         ("auto lo\niface lo inet loopback\n", False),
     ],
 )
@@ -180,7 +277,7 @@ def test_steps_of_6in4():
         "ip link add name tun6 type sit local 192.0.2.10 remote 198.51.100.1 ttl 64",
         "ip link set dev tun6 mtu 1280 up",
         "ip -6 addr replace 2001:db8:feed::2/64 dev tun6",
-        "ip -6 route replace 2000::/3 dev tun6",
+        "ip -6 route add 2000::/3 dev tun6",
     ]
 
 

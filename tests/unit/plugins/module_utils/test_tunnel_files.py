@@ -63,6 +63,63 @@ def test_secrets_are_in_files_of_their_own_that_others_can_not_read(name, backen
             assert (file.mode, file.group) in [(0o600, ""), (0o640, "systemd-network")], path
 
 
+HOSTILE = (
+    "%x\n up touch PWNED",
+    '%x"\nup "touch PWNED"\n#',
+    "%PWNED",
+    "\nPWNED",
+    "\rPWNED",
+    "\x0bPWNED",
+    "\x00PWNED",
+    "\x85PWNED",
+    "\u2028PWNED",
+    " PWNED",
+    ";PWNED",
+    "#PWNED",
+    "'PWNED",
+    "$(PWNED)",
+)
+
+
+def spoilt(value, tail):
+    """Yield a value once for every text in it, with that text spoilt; a prefix also before its length."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key not in ("kind", "role") and "-----BEGIN" not in str(item):
+                yield from ({**value, key: other} for other in spoilt(item, tail))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from ([*value[:index], other, *value[index + 1 :]] for other in spoilt(item, tail))
+    elif isinstance(value, str):
+        head, slash, length = value.partition("/")
+        yield value + tail
+        yield f"{head}{tail}{slash}{length}"
+
+
+FULL = {
+    "server": {**SERVER, "local": "2001:db8::1"},
+    "client": {**CLIENT, "server_name": "server", "remote": "2001:db8::1"},
+    "wireguard": {
+        **WIREGUARD,
+        "peers": [{**WIREGUARD["peers"][0], "endpoint": "[2001:db8:ffff::1]:51820", "preshared_key": OTHER}],
+    },
+}
+
+
+@pytest.mark.parametrize("tail", HOSTILE)
+@pytest.mark.parametrize(("name", "backend"), ALL)
+def test_no_file_has_a_line_that_the_builder_did_not_write(name, backend, tail):
+    tried = 0
+    for given in spoilt(FULL.get(name, KINDS[name]), tail):
+        tried += 1
+        try:
+            found = files_of(given, backend)
+        except RolloutError:
+            continue
+        assert not [path for path, file in found.items() if "PWNED" in path or b"PWNED" in file.content], given
+    assert tried > 5
+
+
 def test_server():
     text = text_of(SERVER, ".conf")
     lines = text.splitlines()
@@ -124,7 +181,7 @@ iface tun6 inet6 v4tunnel
     ttl 64
     mtu 1280
     up ip -6 addr replace 2001:db8:feed::3/64 dev tun6
-    up ip -6 route replace 2000::/3 dev tun6
+    up ip -6 route add 2000::/3 dev tun6
 """
     )
 
@@ -239,13 +296,15 @@ def test_reason(said, reason):
 
 def issued(folder, extensions):
     """A certificate authority, and one certificate of it."""
-    run = {"cwd": folder, "check": True, "capture_output": True}
+    run = {"cwd": folder, "capture_output": True}
     new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    subprocess.run([*new, "-x509", "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=ca"], **run)
-    subprocess.run([*new, "-keyout", "own.key", "-out", "own.csr", "-subj", "/CN=own"], **run)
+    subprocess.run(
+        [*new, "-x509", "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=ca"], check=True, **run
+    )
+    subprocess.run([*new, "-keyout", "own.key", "-out", "own.csr", "-subj", "/CN=own"], check=True, **run)
     (folder / "ext").write_text(extensions, encoding="ascii")
     sign = ["openssl", "x509", "-req", "-in", "own.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"]
-    subprocess.run([*sign, "-days", "2", "-extfile", "ext", "-out", "own.crt"], **run)
+    subprocess.run([*sign, "-days", "2", "-extfile", "ext", "-out", "own.crt"], check=True, **run)
     return (folder / "ca.crt").read_text(), (folder / "own.crt").read_text()
 
 
@@ -277,6 +336,22 @@ def test_a_certificate_of_another_authority(tmp_path):
     found = tunnel_openvpn.certificates(wish, tunnel_openvpn.files_of(wish))
     assert len(found) == 1
     assert "the other end will refuse it" in found[0]
+
+
+@needs("openssl")
+def test_a_chain_of_certificates(tmp_path):
+    """The end's own certificate first, then the one that it was issued with; the authority is not in it."""
+    ca, leaf = issued(tmp_path, "basicConstraints=critical,CA:true\nkeyUsage=keyCertSign\n")
+    run = {"cwd": tmp_path, "capture_output": True}
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "end.key"]
+    subprocess.run(["openssl", "req", *key, "-out", "end.csr", "-subj", "/CN=end"], check=True, **run)
+    (tmp_path / "ext").write_text("keyUsage=digitalSignature\nextendedKeyUsage=serverAuth\n", encoding="ascii")
+    sign = ["openssl", "x509", "-req", "-in", "end.csr", "-CA", "own.crt", "-CAkey", "own.key", "-CAcreateserial"]
+    subprocess.run([*sign, "-days", "2", "-extfile", "ext", "-out", "end.crt"], check=True, **run)
+    end = (tmp_path / "end.crt").read_text()
+    for certificate, count in ((end + leaf, 0), (end, 1)):
+        wish = tunnel.wanted({**SERVER, "ca": ca, "certificate": certificate})
+        assert len(tunnel_openvpn.certificates(wish, tunnel_openvpn.files_of(wish))) == count
 
 
 def test_pem_ends_in_one_newline():

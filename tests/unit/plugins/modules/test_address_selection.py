@@ -154,7 +154,7 @@ look()
 """)
     assert still == before
     assert would == did
-    assert (did["changed"], did["files"]) == (True, ["/etc/gai.conf", UNIT_PATH])
+    assert (did["changed"], did["files"]) == (True, ["/etc/gai.conf", UNIT_PATH, LINK_PATH])
     assert did["kept"] == ["2001:db8:5::/48 label 99"]
     assert "labels of others are kept" in str(did["warnings"])
     assert then["labels"] == listed({**of("prefer_ipv4"), "2001:db8:5::/48": 99})
@@ -246,18 +246,18 @@ def test_where_a_step_fails_nothing_is_left(broken, earlier):
     assert after == before
 
 
-@pytest.mark.parametrize("place", ["apply", "linked"])
+@pytest.mark.parametrize("place", ["apply", "link"])
 def test_killed_in_between_the_next_run_goes_on_or_back(place):
     before, back, back_again, after, done, again, then = on_a_host(f"""
 def killed():
     if os.fork() == 0:
-        # Where it comes to this the ledger is written, and by 'linked' labels and files are, too.
+        # Where it comes to this the ledger is written, and by 'link' labels and files are, too.
         with mock.patch.object(address_labels, "{place}", lambda *given: os._exit(0)):
             call(policy="prefer_ipv4")
         os._exit(1)
     assert os.wait()[1] == 0
     assert os.path.exists(LEDGER)
-    assert ("label" in open(GAI).read()) == ("{place}" == "linked")
+    assert ("label" in open(GAI).read()) == ("{place}" == "link")
 
 look()
 killed()
@@ -342,7 +342,11 @@ def test_what_a_user_wrote_wrong_is_refused_and_nothing_changed():
     assert after == before
 
 
+UNIT_FOLDER = "os.makedirs('/etc/systemd/system')"
 HOSTS = [
+    (f"{UNIT_FOLDER}; os.symlink('/dev/null', '{UNIT_PATH}')", f"{UNIT_PATH}: the unit is masked"),
+    (f"{UNIT_FOLDER}; os.symlink('/etc/other.service', '{UNIT_PATH}')", f"{UNIT_PATH}: it is a link"),
+    (f"{UNIT_FOLDER}; os.mkdir('{UNIT_PATH}')", f"{UNIT_PATH}: it is no regular file"),
     ("os.unlink(GAI); os.symlink('/dev/null', GAI)", "/etc/gai.conf: it is no regular file"),
     ("os.unlink(GAI); os.mkdir(GAI)", "/etc/gai.conf: it is no regular file"),
     ("os.rmdir('/run/systemd/system')", "systemd: it does not run here"),
@@ -368,3 +372,92 @@ def test_labels_and_file_go_back_where_the_kernel_has_lost_ipv6_since():
     done, after = on_a_host("call()\naddress_labels.PROC = '/nowhere'\nsaid.clear()\ncall(state='absent')\nlook()")
     assert done["changed"]
     assert after["files"]["/etc/gai.conf"][3] == "# only comments here\n"
+
+
+def test_a_part_of_ipv4_stands_in_the_file_alone():
+    """The kernel takes no label for it."""
+    done, then, again = on_a_host("""
+rows = [{"prefix": "::/0", "precedence": 40, "label": 1}, {"prefix": "10.0.0.0/8", "precedence": 50, "label": 7}]
+call(policy=rows)
+look()
+call(policy=rows)
+""")
+    assert done["policy"][1]["prefix"] == "::ffff:10.0.0.0/104"
+    assert "precedence  ::ffff:10.0.0.0/104  50\n" in then["files"]["/etc/gai.conf"][3]
+    assert then["labels"] == listed({"::/0": 1})
+    assert not again["changed"]
+
+
+def test_a_restart_that_is_still_to_be_done_is_not_forgotten():
+    _failed, other, warned, mended, again = on_a_host("""
+put("/run/broken", "nscd\\n")
+call(restart=["nscd"])
+put("/run/broken", "")
+call(policy="prefer_ipv4", restart=["squid.service"])
+call(policy="prefer_ipv4")
+call(policy="prefer_ipv4", restart=["nscd"])
+call(policy="prefer_ipv4", restart=["nscd"])
+""")
+    assert other["restarted"] == ["squid.service"]
+    assert not warned["changed"]
+    assert "restart: nscd still has to be restarted" in str(warned["warnings"])
+    assert (mended["changed"], mended["restarted"]) == (True, ["nscd"])
+    assert not again["changed"]
+
+
+def test_absent_is_done_once_whatever_is_still_to_be_restarted():
+    _done, failed, gone, mended, end = on_a_host("""
+call()
+put("/run/broken", "nscd\\n")
+call(state="absent", restart=["nscd"])
+put("/run/broken", "")
+call(state="absent")
+call(state="absent", restart=["nscd"])
+look()
+""")
+    assert failed["failed"]
+    assert not gone["changed"]
+    assert "nscd still has to be restarted" in str(gone["warnings"])
+    assert mended["restarted"] == ["nscd"]
+    assert not [path for path in end["files"] if "ipv6-rollout" in path]
+
+
+def test_what_does_not_run_any_more_needs_no_restart():
+    _done, failed, gone, end = on_a_host("""
+call()
+put("/run/broken", "nscd\\n")
+call(state="absent", restart=["nscd"])
+put("/run/units", "squid.service\\n")
+call(state="absent")
+look()
+""")
+    assert failed["failed"]
+    assert (gone["changed"], gone.get("warnings")) == (False, None)
+    assert not [path for path in end["files"] if "ipv6-rollout" in path]
+
+
+@pytest.mark.parametrize("between", ["", "call()", "call(policy='glibc')"])
+def test_labels_that_somebody_flushed_meanwhile_come_back(between):
+    before, *_calls, after = on_a_host(f"""
+look()
+call()
+sh("ip addrlabel flush")
+{between}
+call(state="absent")
+look()
+""")
+    assert after["labels"] == before["labels"]
+
+
+def test_a_link_that_is_missing_is_named_and_shown():
+    _done, mended, back = on_a_host(f"call()\nos.unlink('{LINK_PATH}')\ncall()\ncall(state='absent')")
+    assert (mended["changed"], mended["files"]) == (True, [LINK_PATH])
+    assert [(one["before"], one["after"]) for one in mended["diff"]] == [("", f"link to {UNIT_PATH}\n")]
+    assert LINK_PATH in back["files"]
+    assert (f"link to {UNIT_PATH}\n", "") in [(one["before"], one["after"]) for one in back["diff"]]
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"files": 7}'])
+def test_a_damaged_ledger_is_named(damage):
+    (refused,) = on_a_host(f"put(LEDGER, {damage!r})\ncall()")
+    assert "address_selection.json: what was there before can't be read" in refused["msg"]

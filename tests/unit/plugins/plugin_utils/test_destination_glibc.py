@@ -23,7 +23,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.destination_report im
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.source_address import (
     IPV4_SCOPES,
     Policy,
-    choose,
+    choose_as_linux,
     common_prefix,
 )
 from ansible_collections.ipv6.rollout.tests.unit.plugins.plugin_utils import glibc_live
@@ -57,6 +57,9 @@ label ::1/+0 7
 scopev4 ::ffff:10.0.0.0/104 5
 scopev4 192.0.2.0/25 5
 scopev4 ::ffff:169.254.0.0/112 2
+scopev4 ::ffff:203.0.113.9/0124 5
+scopev4 198.51.100.9/+26 2
+scopev4 192.0.2.0/24 2_0
 """,
 }
 
@@ -66,6 +69,7 @@ QUIRKS = {
     "scope of IPv4": "scopev4 lines in /etc/gai.conf",
     "no IPv6 address": "without any IPv6 address on the host flags, prefix lengths and interfaces count for nothing",
     "point-to-point": "an address with a peer is in its list under the address of the peer",
+    "IPv4-mapped": "an IPv4-mapped address is one of IPv6, of global scope",
     "twice": "of an address that is on two interfaces it finds one of them",
     "rule 9, IPv4": "counts on the subnet of the source alone, and there beyond the prefix length",
     "rule 9, IPv6": "counts beyond the prefix length",
@@ -75,6 +79,8 @@ QUIRKS = {
 def quirk(rule, strict, glibc, policy, here):
     """Return the quirk that explains why a place's merit by one rule is another one in glibc; None: there is none."""
     there, source = strict.destination, strict.source
+    if rule in (2, 8, 9) and there.mapped:
+        return "IPv4-mapped"
     if rule in (2, 8) and there.ipv4 and policy.scopes != IPV4_SCOPES:
         return "scope of IPv4"
     if rule in (5, 6) and policy.rows != TABLES["rfc6724"]:
@@ -180,6 +186,16 @@ def test_all_rules_and_all_quirks_were_met(everything):
     assert set(causes) == set(QUIRKS), causes
 
 
+def test_a_line_that_crashes_glibc_is_named(tmp_path):
+    """What crashes 2.36 does nothing in 2.41."""
+    if WHY_NOT:
+        pytest.skip(WHY_NOT)
+    made = [{"commands": [], "addresses": ["192.0.2.80", "2001:db8::80"]}]
+    (answer,) = glibc_live.answers(tmp_path, "# here\nscopev4 203.0.113.0 5\n", made)
+    assert len(answer["order"]) == 2 or "/etc/gai.conf line 2: scopev4 203.0.113.0 5: it may" in answer["problem"]
+    assert any("it may crash every program" in remark for remark in answer["gai_conf"]["remarks"])
+
+
 def test_the_kernel_picks_the_same_source(everything):
     """Section 5 against Linux: IPv6, all addresses on one interface, and no route that says otherwise."""
     compared = 0
@@ -192,7 +208,7 @@ def test_the_kernel_picks_the_same_source(everything):
         for destination, source in pairs:
             # From ::1 comes what does not leave the host.
             if source and not destination.ipv4 and not source.address.loopback:
-                mine = choose(destination, here, KERNEL)
+                mine = choose_as_linux(destination, here, KERNEL)
                 assert mine and mine.address.text == source.address.text, f"{destination} on {host} {answer}"
                 compared += len(own) > 2
     assert compared >= 20, f"{compared} destinations with more than one source"

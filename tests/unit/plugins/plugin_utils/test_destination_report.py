@@ -188,6 +188,41 @@ def test_each_rule_has_its_reason(look, reason):
     assert AGREE in told(look)
 
 
+MAPPED_OLD = ("::ffff:192.0.2.80", "::ffff:198.51.100.7")
+
+
+def test_an_ipv4_mapped_record_is_an_aaaa_record():
+    lines = told(found(MAPPED_OLD, OLD, sources=[V4, V6]))
+    assert "A connection takes ::ffff:192.0.2.80 first, from ::ffff:198.51.100.7." in lines
+    assert AGREE in lines
+    assert "AAAA" not in lines
+    assert "The name has IPv6 addresses only as this host sees it (no A record)." in told(
+        found(MAPPED_OLD, sources=[V4, V6])
+    )
+
+
+def test_why_a_deprecated_source_is_taken():
+    old = source("2001:db8:2::7/64", deprecated=True)
+    none_better = "2001:db8:2::7 is deprecated; the kernel had no better source."
+    assert none_better in told(found(NEW, sources=[V4, old, source("fe80::7/64")]))
+    named = "2001:db8:2::7 is deprecated; a route or a rule names it."
+    assert named in told(found(NEW, sources=[V4, old, source("2001:db8:3::7/64")]))
+
+
+OTHER_LABELS = "The labels of the kernel (ip addrlabel) are not those of /etc/gai.conf"
+
+
+def test_two_policies_are_named():
+    text = "label ::/0 1\nlabel ::ffff:0:0/96 4\nlabel ::ffff:10.0.0.0/104 5\n"
+    labels = [{"prefix": "::/0", "label": 1}, {"prefix": "::ffff:0:0/96", "label": 4}]
+    assert OTHER_LABELS not in told(found(*BOTH, sources=[V4, V6], gai=text, labels=labels))
+    for others in (labels[:1], labels[1:], [*labels, {"prefix": "2001:db8::/32", "label": 9}]):
+        assert OTHER_LABELS in told(found(*BOTH, sources=[V4, V6], gai=text, labels=others))
+    # glibc's own labels are never those of the kernel, and nobody chose them.
+    assert OTHER_LABELS not in told(found(*BOTH, sources=[V4, V6], labels=labels))
+    assert OTHER_LABELS not in told(found(*BOTH, sources=[V4, V6], gai=text, labels=[]))
+
+
 def test_a_difference_is_loud():
     lines = told(found(*BOTH[::-1], sources=[V4, V6]))
     assert "DIFFERENCE: the rules do not give the order that getaddrinfo() returned." in lines
