@@ -323,8 +323,8 @@ describe() {
     kind == "neighbour" || (kind == "address" && / inet6 .*\| dynamic( |$)/) { print kind " " $0 | "sort"; next }
     { print kind " " $0 }
     END { fflush(); close("sort") }' kind=known "$dir/links" "$dir/sysctls" kind=address "$1/addresses" \
-        kind=nexthop "$1/nexthops" kind=route "$1/routes" kind=policy "$1/policies" kind=link "$1/links" kind=sysctl "$1/sysctls" \
-        kind=unit "$1/units" kind=neighbour "$1/neighbours"
+        kind=nexthop "$1/nexthops" kind=route "$1/routes" kind=policy "$1/policies" kind=link "$1/links" \
+        kind=sysctl "$1/sysctls" kind=unit "$1/units" kind=neighbour "$1/neighbours"
     while read -r program family; do plain_rules "$family" <"$1/$program.rules"; done <"$1/programs"
     plain_tables <"$1/native"
 }
