@@ -14,6 +14,8 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 DEFAULT_METRIC = 1024
 DEPRECATED = "preferred_lft 0"
 PREFERRED = "preferred_lft forever"
+# Routes that lead nowhere.
+NOWHERE = ("unreachable", "blackhole", "prohibit", "throw")
 # Letters, digits and what VLANs and bridges use; the kernel allows 15 characters.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,14}")
 
@@ -68,7 +70,10 @@ class Wanted(t.NamedTuple):
 
 
 class Address(t.NamedTuple):
-    """An IPv6 address as an interface carries it; ``learnt``: the kernel made it of a router advertisement."""
+    """An IPv6 address as an interface carries it; ``learnt``: the kernel made it of a router advertisement.
+
+    ``valid`` and ``preferred``: for how many seconds, 0 for ever; ``flags``: as ``ip addr`` names them.
+    """
 
     text: str
     length: int
@@ -76,6 +81,9 @@ class Address(t.NamedTuple):
     tentative: bool = False
     deprecated: bool = False
     learnt: bool = False
+    valid: int = 0
+    preferred: int = 0
+    flags: t.Tuple[str, ...] = ()
 
     @property
     def with_length(self) -> str:
@@ -85,11 +93,20 @@ class Address(t.NamedTuple):
     @property
     def words(self) -> str:
         """The words with which ``ip addr`` sets it again."""
-        return f"{self.with_length} {DEPRECATED}" if self.deprecated else self.with_length
+        state = self.state if self.valid or self.preferred or self.deprecated else " ".join(self.flags)
+        return f"{self.with_length} {state}".strip()
+
+    @property
+    def state(self) -> str:
+        """The words for its lifetimes and flags."""
+        preferred = (
+            DEPRECATED if self.deprecated else f"preferred_lft {self.preferred}" if self.preferred else PREFERRED
+        )
+        return " ".join([*([f"valid_lft {self.valid}"] if self.valid else []), preferred, *self.flags])
 
 
 class Route(t.NamedTuple):
-    """A route, and the words with which ``ip route replace`` makes it again."""
+    """A route, and the words with which ``ip route replace`` makes it again; ``to`` ends with the source, if any."""
 
     gateway: str
     device: str
@@ -102,6 +119,16 @@ class Route(t.NamedTuple):
         """Its metric, or the one that the kernel gives a route without one."""
         words = self.words.split()
         return int(words[words.index("metric") + 1]) if "metric" in words else DEFAULT_METRIC
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether it leads nowhere."""
+        return self.words.split()[0] in NOWHERE
+
+    @property
+    def default(self) -> bool:
+        """Whether packets to everybody leave by it."""
+        return self.to == "default" and not self.nowhere
 
     @property
     def learnt(self) -> bool:
@@ -122,6 +149,7 @@ class Record(t.NamedTuple):
     """What this collection added to an interface, and what was there instead.
 
     ``lifetimes``: addresses that others added and that this collection made deprecated, or preferred.
+    ``values``: the sysctls as this collection set them.
     """
 
     addresses: t.Tuple[str, ...] = ()
@@ -129,6 +157,7 @@ class Record(t.NamedTuple):
     routes: t.Tuple[str, ...] = ()
     routes_before: t.Tuple[str, ...] = ()
     lifetimes: t.Mapping[str, str] = {}
+    values: t.Mapping[str, str] = {}
 
     @classmethod
     def load(cls, data: t.Mapping[str, t.Any]) -> Record:
@@ -139,6 +168,7 @@ class Record(t.NamedTuple):
             tuple(data.get("routes", ())),
             tuple(data.get("routes_before", ())),
             dict(data.get("lifetimes", {})),
+            dict(data.get("values", {})),
         )
 
     def dump(self) -> t.Dict[str, t.Any]:
@@ -149,6 +179,7 @@ class Record(t.NamedTuple):
             "routes": list(self.routes),
             "routes_before": list(self.routes_before),
             "lifetimes": dict(self.lifetimes),
+            "values": dict(self.values),
         }
 
 
@@ -180,9 +211,18 @@ class Operation(t.NamedTuple):
 def route_of(words: str, expires: bool = False) -> Route:
     """Read a route from the words of ``ip -6 route``."""
     parts = words.split()
+    parts = parts[1:] if parts[0] in NOWHERE else parts
     to = parts[0] if parts[0] == "default" or "/" in parts[0] else f"{parts[0]}/128"
     found = {key: parts[parts.index(key) + 1] for key in ("via", "dev") if key in parts}
+    if "from" in parts:
+        # Only packets from there take it, so it is another route, even where the destination is the same.
+        to += f" from {parts[parts.index('from') + 1]}"
     return Route(found.get("via", ""), found.get("dev", ""), words, to, expires)
+
+
+def is_deprecated(words: str) -> bool:
+    """Tell whether the words for an address deprecate it."""
+    return f"{DEPRECATED} " in f"{words} "
 
 
 def interface_name(value: object) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 import typing as t
@@ -27,8 +28,9 @@ def text(path: str) -> str:
 
 
 def own_name(name: str) -> str:
-    """Return an interface's name as every back end allows it in a file name."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    """Return an interface's name as every back end allows it in a file name: v.5 and v_5 have files of their own."""
+    allowed = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    return allowed if allowed == name else f"{allowed}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def all_routes(wish: Wanted) -> t.List[WantedRoute]:
@@ -51,7 +53,10 @@ def private(wish: Wanted) -> bool:
 
 def is_default(to: str) -> bool:
     """Tell whether the destination of a route in somebody's configuration means the IPv6 default route."""
-    return to in ("::/0", "::0/0", "0::/0", "default", "")
+    try:
+        return to in ("default", "") or ipaddress.IPv6Network(to, strict=False).prefixlen == 0
+    except ValueError:
+        return False
 
 
 def refuse_other_router(where: str, routers: t.Sequence[str], wish: Wanted) -> None:

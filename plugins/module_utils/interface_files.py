@@ -11,6 +11,7 @@ one is chosen. The order of the calls is: :func:`backend`, :func:`wanted_files`,
 from __future__ import annotations
 
 import glob
+import os
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files
@@ -22,6 +23,8 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.module_utils.interface import Wanted
 from ansible_collections.ipv6.rollout.plugins.module_utils.interface_backend import Files, makes_addresses
 
+# The one of the module interface.
+LEDGER = "interface"
 INTERFACES = ifupdown.INTERFACES
 # These read router advertisements themselves and keep the kernel from doing it.
 READERS = ("networkd", "netplan", "networkmanager")
@@ -98,13 +101,14 @@ def wanted_files(wish: Wanted, kind: str, index: int) -> t.Tuple[Files, t.List[s
     What can be checked before a file is live is checked here (``netplan generate`` in a copy).
     """
     if kind == "ifupdown":
-        return ifupdown.wanted_files(wish)
+        wrote, remarks = ifupdown.wanted_files(wish)
+        return wrote, remarks + edited(wrote)
     if kind == "netplan":
         wrote, remarks = netplan.wanted_files(wish, index)
     elif kind == "networkmanager":
         wrote, remarks = networkmanager.wanted_files(wish)
     else:
-        wrote, remarks = networkd.wanted_files(wish, index), []
+        wrote, remarks = networkd.wanted_files(wish, index), networkd.remarks(wish, index)
     if kind != "networkd" and wish.accepts_ra and not makes_addresses(wish):
         remarks.append(
             f"{wish.name}: {NAMES[kind]} can't accept router advertisements without making an address out of them, so "
@@ -115,7 +119,23 @@ def wanted_files(wish: Wanted, kind: str, index: int) -> t.Tuple[Files, t.List[s
             f"{wish.name}: {NAMES[kind]} goes on with the router advertisements that it has read so far until the next "
             "boot; telling it before would interrupt IPv4 or IPv6"
         )
-    return wrote, remarks
+    return wrote, remarks + edited(wrote)
+
+
+def edited(wrote: Files) -> t.List[str]:
+    """Return a remark for each file of our own that somebody has edited, since it is written anew."""
+    changed = [
+        path
+        for path, content in wrote.items()
+        if os.path.basename(path).startswith("60-ipv6-rollout") and files.read(path) not in (None, content)
+    ]
+    ledger = files.Ledger(LEDGER) if changed else None
+    return [
+        f"{path} is not as this collection wrote it last, and is written anew: what others put there is gone; "
+        "keep it in a file of another name"
+        for path in changed
+        if ledger is not None and not ledger.untouched(path)
+    ]
 
 
 def mode(path: str) -> int:
@@ -167,3 +187,4 @@ def given_back(path: str, content: bytes, saved: t.Optional[bytes], untouched: b
 def remove_folder(path: str) -> None:
     """Remove the folder of a file of ours where it is empty now; nothing else."""
     networkd.remove_folder(path)
+    ifupdown.remove_folder(path)

@@ -79,21 +79,54 @@ def routers(mine: Definition) -> t.List[str]:
     for entry in re.split(r"^- ", "\n".join(mine.lines), flags=re.MULTILINE)[1:]:
         pairs = [line.partition(":") for line in entry.splitlines()]
         values = {key.strip(): _plain(value) for key, _colon, value in pairs}
+        # Of another table, or for some sources only, it is not the default route that ours would meet.
+        if values.get("table", "254") != "254" or "from" in values:
+            continue
         if "via" in values and is_default(values.get("to", "")):
             found += [values["via"]] if values.get("metric", str(DEFAULT_METRIC)) == str(DEFAULT_METRIC) else []
     return found
 
 
+def matches(one: Definition) -> t.Optional[t.Dict[str, t.List[str]]]:
+    """Return what a definition's ``match`` asks for, with all values of each key; None where it has no ``match``."""
+    found: t.Optional[t.Dict[str, t.List[str]]] = None
+    inside, last = False, ""
+    for line in one.lines:
+        words = line.strip()
+        if not line.startswith((" ", "- ")):
+            inside = line.startswith("match:")
+            found = {} if inside else found
+        elif inside and found is not None and words.startswith("- "):
+            found.setdefault(last, []).append(_plain(words[2:]))
+        elif inside and found is not None:
+            key, _colon, value = words.partition(":")
+            last = _plain(key)
+            found.setdefault(last, []).extend([_plain(value)] if value.strip() else [])
+    return found
+
+
+def driver_of(name: str) -> str:
+    """Return the driver of an interface, or nothing where it has none, as a virtual one."""
+    path = f"/sys/class/net/{name}/device/driver"
+    return os.path.basename(os.path.realpath(path)) if os.path.exists(path) else ""
+
+
 def matching(all_of_them: t.Sequence[Definition], name: str, mac: str) -> t.List[Definition]:
     """Return the definitions that mean an interface, for one that netplan has not brought up."""
     found = []
+    has = {"name": name, "macaddress": mac.lower(), "driver": driver_of(name)}
     for one in all_of_them:
-        pattern, address = one.setting("  name"), one.setting("  macaddress")
+        asked = matches(one)
         if one.setting("set-name") == name:
             found.append(one)
-        elif "match:" not in one.lines:
+        elif asked is None:
             found += [one] if one.identifier == name else []
-        elif (not pattern or fnmatch.fnmatch(name, pattern)) and (not address or address.lower() == mac.lower()):
+        # All keys have to fit, each with one of its values; a key that is not known here fits nothing.
+        elif all(
+            key in has
+            and any(fnmatch.fnmatchcase(has[key], each.lower() if key == "macaddress" else each) for each in values)
+            for key, values in asked.items()
+        ):
             found.append(one)
     return found
 

@@ -31,6 +31,9 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.interface_backend imp
 )
 
 NETWORKD = "/etc/systemd/network"
+# Where drop-ins are; of two with one name the one in the earlier folder counts.
+FOLDERS = (NETWORKD, "/run/systemd/network", "/usr/local/lib/systemd/network", "/usr/lib/systemd/network")
+DROP_IN = "60-ipv6-rollout.conf"
 LINKS = "/run/systemd/netif/links"
 
 
@@ -78,31 +81,101 @@ def alone(index: int, used: str) -> None:
             )
 
 
-def routers(content: str) -> t.List[str]:
-    """Return the routers of a .network file's default routes, as far as they have the kernel's metric."""
-    found: t.List[str] = []
-    metric = str(DEFAULT_METRIC)
-    for part in re.split(r"^(?=\[)", content, flags=re.MULTILINE):
-        lines = [line.partition("=") for line in part.splitlines() if not line.startswith(("#", ";"))]
-        values = {key.strip(): value.strip() for key, _equals, value in lines}
-        if part.startswith("[Network]"):
-            found += [value.strip() for key, _equals, value in lines if key.strip() == "Gateway"]
-        elif part.startswith("[Route]") and is_default(values.get("Destination", "")):
-            found += [values.get("Gateway", "")] if values.get("Metric", metric) == metric else []
+def sections(content: str) -> t.List[t.Tuple[str, t.List[t.Tuple[str, str]]]]:
+    """Return the sections of a .network file with their lines, as systemd reads them: indented or not."""
+    found: t.List[t.Tuple[str, t.List[t.Tuple[str, str]]]] = []
+    for line in re.sub(r"\\\n", " ", content).splitlines():
+        line = line.strip()
+        if line.startswith("[") and line.endswith("]"):
+            found.append((line[1:-1], []))
+        elif found and not line.startswith(("#", ";")):
+            key, equals, value = line.partition("=")
+            found[-1][1].extend([(key.strip(), value.strip())] if equals else [])
     return found
+
+
+def _metric(value: str) -> int:
+    """Return a metric as systemd reads it: decimal, 0x400 or 02000; what it can't read it leaves at the default."""
+    for base in (0, 8):
+        try:
+            return int(value, base)
+        except ValueError:
+            continue
+    return DEFAULT_METRIC
+
+
+def routers(content: str) -> t.List[str]:
+    """Return the routers of a .network file's default routes, as far as they have the kernel's metric and table."""
+    found: t.List[str] = []
+    for name, lines in sections(content):
+        values = dict(lines)
+        elsewhere = values.get("Table", "") not in ("", "main", "254") or not is_default(values.get("Source", ""))
+        if name == "Network":
+            found += [value for key, value in lines if key == "Gateway" and value]
+        elif name == "Route" and is_default(values.get("Destination", "")) and not elsewhere:
+            found += [values.get("Gateway", "")] if _metric(values.get("Metric", "")) == DEFAULT_METRIC else []
+    return found
+
+
+def drop_ins(used: str) -> t.List[str]:
+    """Return the drop-ins of a .network file in the order in which networkd reads them, without ours."""
+    found: t.Dict[str, str] = {}
+    for folder in FOLDERS:
+        for path in glob.glob(f"{glob.escape(f'{folder}/{os.path.basename(used)}.d')}/*.conf"):
+            found.setdefault(os.path.basename(path), path)
+    return [found[name] for name in sorted(found) if name != DROP_IN]
+
+
+def _later(index: int, own: str) -> t.List[str]:
+    """Return the drop-ins that networkd reads after ours, so that they have the last word."""
+    used = used_file(index)
+    found = drop_ins(used) if used and used != own else []
+    return [path for path in found if os.path.basename(path) > DROP_IN]
+
+
+def _own_file(wish: Wanted) -> str:
+    return f"{NETWORKD}/60-ipv6-rollout-{own_name(wish.name)}.network"
+
+
+def _refuse_emptied(path: str, wish: Wanted) -> None:
+    """Refuse a drop-in that is read after ours and empties the list of addresses, or of routes."""
+    emptied = {key for name, lines in sections(text(path)) if name == "Network" for key, value in lines if not value}
+    for key, ours in (("Address", wish.addresses), ("Gateway", all_routes(wish))):
+        if key in emptied and ours:
+            raise RolloutError(
+                f"backend: {path} is read after our {DROP_IN}, and its empty '{key}=' takes away what that one says; "
+                f"take the line out there, or give the file a name before {DROP_IN}"
+            )
+
+
+def remarks(wish: Wanted, index: int) -> t.List[str]:
+    """Return where a drop-in that is read after ours contradicts what is wanted."""
+    found = []
+    for path in _later(index, _own_file(wish)):
+        for key, value in [pair for name, lines in sections(text(path)) if name == "Network" for pair in lines]:
+            if key == "IPv6AcceptRA" and value and _truth(value) is not wish.accepts_ra:
+                found.append(
+                    f"{path}: IPv6AcceptRA={value} is read after our {DROP_IN}, so from the next boot on it decides; "
+                    "take it out there, or change accept_ra"
+                )
+    return found
+
+
+def _truth(value: str) -> bool:
+    return value.lower() in ("1", "yes", "y", "true", "t", "on")
 
 
 def wanted_files(wish: Wanted, index: int) -> Files:
     """Return the file that systemd-networkd needs."""
     used = used_file(index)
-    own = f"{NETWORKD}/60-ipv6-rollout-{own_name(wish.name)}.network"
+    own = _own_file(wish)
     if used and used != own:
         alone(index, used)
-        own = f"{NETWORKD}/{os.path.basename(used)}.d/60-ipv6-rollout.conf"
-        for path in [used, *sorted(glob.glob(os.path.dirname(own) + "/*.conf"))]:
-            if path != own:
-                refuse_other_router(path, routers(text(path)), wish)
-        return {own: file_text(wish, False).encode()}
+        for path in [used, *drop_ins(used)]:
+            refuse_other_router(path, routers(text(path)), wish)
+        for path in _later(index, own):
+            _refuse_emptied(path, wish)
+        return {f"{NETWORKD}/{os.path.basename(used)}.d/{DROP_IN}": file_text(wish, False).encode()}
     return {own: file_text(wish, True).encode()}
 
 

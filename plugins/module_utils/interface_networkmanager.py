@@ -36,6 +36,8 @@ _ADDRESS = re.compile(r"^address(?:es)?(\d*)\s*=\s*([^;,]+)(,[^;]*)?;?\s*$")
 _ROUTE = re.compile(r"^routes?(\d*)\s*=\s*([^;,]+)(?:,([^,;]*))?(?:,(\d*))?;?\s*$")
 _ROUTE_OPTIONS = re.compile(r"^routes?(\d*)_options\s*=")
 _OURS = re.compile(r"^(method|ip6-privacy)\s*=")
+# What this collection writes for these two; any other value is somebody's own.
+_WRITTEN = re.compile(r"^(?:method\s*=\s*(?:auto|manual)|ip6-privacy\s*=\s*[02])\s*$")
 _GATEWAY = re.compile(r"^(gateway|never-default)\s*=")
 
 
@@ -102,8 +104,10 @@ def with_section(content: str, section: t.Sequence[str]) -> str:
     """Return a keyfile with another [ipv6] section (without its head), in the place of the old one or at the end."""
     parts = _sections(content)
     new = ["[ipv6]", *section]
-    if any(_is_ipv6(part) for part in parts):
-        parts = [new if _is_ipv6(part) else part for part in parts]
+    places = [number for number, part in enumerate(parts) if _is_ipv6(part)]
+    if places:
+        # Several sections of one name are one, so the others go.
+        parts = [new if number == places[0] else part for number, part in enumerate(parts) if number not in places[1:]]
     else:
         before = parts[-1]
         parts = [*parts[:-1], [*before, *([""] if before and before[-1].strip() else [])], new]
@@ -111,8 +115,15 @@ def with_section(content: str, section: t.Sequence[str]) -> str:
 
 
 def section_of(content: str) -> t.Optional[t.List[str]]:
-    """Return the lines of the [ipv6] section without its head, or None where there is no such section."""
-    return next((part[1:] for part in _sections(content) if _is_ipv6(part)), None)
+    """Return the lines of the [ipv6] section without its head, or None where there is no such section.
+
+    As GLib reads a keyfile: sections of one name are one, and of several lines for a key the last one counts.
+    """
+    found = [part[1:] for part in _sections(content) if _is_ipv6(part)]
+    lines = [line for part in found for line in part]
+    keys = [line.partition("=")[0].strip() if "=" in line and not line.startswith("#") else "" for line in lines]
+    merged = [line for number, line in enumerate(lines) if not keys[number] or keys[number] not in keys[number + 1 :]]
+    return merged if found else None
 
 
 def _same_network(value: str) -> str:
@@ -151,24 +162,46 @@ def kept(lines: t.Sequence[str], wish: Wanted) -> t.List[str]:
     return stay
 
 
+def _changed_router(route: re.Match[str], routers: t.Mapping[str, str]) -> bool:
+    """Tell whether a route has another router than the one that we wrote."""
+    wrote = routers.get(_same_network(route.group(2)))
+    return wrote is not None and _same_address(route.group(3) or "") != _same_address(wrote)
+
+
 def theirs(
-    now: t.Sequence[str], saved: t.Sequence[str], addresses: t.Collection[str], routes: t.Collection[str]
+    now: t.Sequence[str],
+    saved: t.Sequence[str],
+    addresses: t.Collection[str],
+    routes: t.Collection[str],
+    routers: t.Optional[t.Mapping[str, str]] = None,
 ) -> t.List[str]:
     """Return the [ipv6] section as it would be without us: as saved, with what others changed since.
 
-    ``addresses`` and ``routes`` (destinations) are what this collection wrote. Where nobody edited the section, this is
-    what was saved, line by line.
+    ``addresses`` and ``routes`` (destinations) are what this collection wrote, ``routers`` the router of each route.
+    Where nobody edited the section, this is what was saved, line by line.
     """
     held = [*filter(None, map(_ADDRESS.match, saved))], [*filter(None, map(_ROUTE.match, saved))]
     known = {_same_address(value) for value in (*addresses, *(found.group(2) for found in held[0]))}
     places = {_same_network(value) for value in (*routes, *(found.group(2) for found in held[1]))}
     new: t.List[str] = []
     dropped: t.Set[str] = set()
+    # A method that we never write, and a router that we did not write, are somebody's later will.
+    moved: t.Set[str] = set()
+    chosen: t.Set[str] = set()
     for line in now:
         address, route, options = _ADDRESS.match(line), _ROUTE.match(line), _ROUTE_OPTIONS.match(line)
-        if not line.strip() or line in saved or _OURS.match(line) or (options and options.group(1) in dropped):
+        ours = _OURS.match(line)
+        if not line.strip() or line in saved or (options and options.group(1) in dropped):
             continue
-        if route and _same_network(route.group(2)) in places:
+        if ours and _WRITTEN.match(line):
+            continue
+        if ours:
+            chosen.add(ours.group(1))
+            new.append(line)
+        elif route and _changed_router(route, routers or {}):
+            moved.add(_same_network(route.group(2)))
+            new.append(line)
+        elif route and _same_network(route.group(2)) in places:
             dropped.add(route.group(1))
         elif not (address and _same_address(address.group(2)) in known):
             new.append(line)
@@ -177,10 +210,26 @@ def theirs(
     stay = [
         line for line in saved if not line.strip() or line in now or any(pattern.match(line) for pattern in replaced)
     ]
+    stay = _without_changed(stay, chosen, moved)
     blank = []
     while stay and not stay[-1].strip():
         blank.append(stay.pop())
     return [*stay, *new, *blank]
+
+
+def _without_changed(saved: t.Sequence[str], chosen: t.Collection[str], moved: t.Collection[str]) -> t.List[str]:
+    """Return the saved lines without those for which somebody has put another one since."""
+    stay: t.List[str] = []
+    dropped: t.Set[str] = set()
+    for line in saved:
+        ours, route, options = _OURS.match(line), _ROUTE.match(line), _ROUTE_OPTIONS.match(line)
+        if (ours and ours.group(1) in chosen) or ("::/0" in moved and _GATEWAY.match(line)):
+            continue
+        if route and _same_network(route.group(2)) in moved:
+            dropped.add(route.group(1))
+        elif not (options and options.group(1) in dropped):
+            stay.append(line)
+    return stay
 
 
 def section(lines: t.Sequence[str], wish: Wanted) -> t.List[str]:
@@ -209,10 +258,12 @@ def _without_us(path: str, content: str) -> t.Optional[t.List[str]]:
         return now
     held = [notes for notes in ledger.notes.values() if path in notes.get("files", [])]
     addresses = [address.split()[0] for notes in held for address in notes.get("addresses", [])]
-    routes = [route.split()[0] for notes in held for route in notes.get("routes", [])]
-    routes = ["::/0" if is_default(to) else to for to in routes]
+    routers: t.Dict[str, str] = {}
+    for words in [route.split() for notes in held for route in notes.get("routes", [])]:
+        via = words[words.index("via") + 1] if "via" in words else ""
+        routers[_same_network("::/0" if is_default(words[0]) else words[0])] = via
     before = section_of(_decoded(saved.content))
-    lines = theirs(now, before or [], addresses, routes)
+    lines = theirs(now, before or [], addresses, list(routers), routers)
     return lines if lines or before is not None else None
 
 
@@ -286,8 +337,12 @@ def given_back(path: str, content: bytes, saved: bytes) -> t.Optional[bytes]:
     now, before = _decoded(content), _decoded(saved)
     lines = _without_us(path, now)
     parts = [part for part in _sections(now) if not _is_ipv6(part)]
-    left = "".join(line + "\n" for part in parts for line in part) if lines is None else with_section(now, lines)
-    return None if left.split() == before.split() else _encoded(left)
+    left = "".join(line + "\n" for part in parts for line in part)
+    others = [part for part in _sections(before) if not _is_ipv6(part)]
+    same = left.split() == [word for part in others for line in part for word in line.split()]
+    if same and " ".join(lines or []).split() == " ".join(section_of(before) or []).split():
+        return None
+    return _encoded(left if lines is None else with_section(now, lines))
 
 
 def load(path: str) -> None:

@@ -11,7 +11,9 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface as core
+from ansible_collections.ipv6.rollout.plugins.module_utils import interface_back as back
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_files as persistent
+from ansible_collections.ipv6.rollout.plugins.module_utils import interface_refuse as refuse
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_steps as decide
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_sysctl as hardening
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_target as target
@@ -48,16 +50,6 @@ class Job(t.NamedTuple):
         return decide.after(self.wish.name, self.seen, self.steps)
 
 
-def file_diff(path: str, before: t.Optional[bytes], after: t.Optional[bytes]) -> t.Dict[str, str]:
-    """Return a file's part of the diff."""
-    return {
-        "before_header": path,
-        "after_header": path,
-        "before": (before or b"").decode(errors="replace"),
-        "after": (after or b"").decode(errors="replace"),
-    }
-
-
 def state_diff(name: str, before: core.Seen, after: core.Seen) -> t.Dict[str, str]:
     """Return an interface's part of the diff."""
     return {
@@ -81,6 +73,16 @@ def own_addresses(management: t.Optional[str]) -> t.Dict[str, str]:
     return own
 
 
+def peer() -> str:
+    """Return the other end of this connection, where it came from afar over IPv6."""
+    parts = ssh_connection().split()
+    try:
+        address = ipaddress.IPv6Address(parts[0].partition("%")[0] if len(parts) == 4 else "")
+    except ValueError:
+        return ""
+    return "" if address.is_link_local or address.is_loopback else str(address)
+
+
 def _live(wish: core.Wanted, kind: str, seen: core.Seen) -> t.Tuple[core.Wanted, core.Seen]:
     """Return what is asked of the kernel, and whether it reads router advertisements by itself.
 
@@ -96,11 +98,11 @@ def _live(wish: core.Wanted, kind: str, seen: core.Seen) -> t.Tuple[core.Wanted,
 def specifications(params: Data) -> t.List[Data]:
     """Return one specification for each interface: those of the list, or the one of the options themselves."""
     if not params["interfaces"]:
-        return [params]
+        return [{**params, "gateway": None if params["gateway"] == "" else params["gateway"]}]
     merged = []
     for given in params["interfaces"]:
         held = {key: given[key] if given.get(key) is not None else params[key] for key in PER_INTERFACE}
-        merged.append({**given, **held})
+        merged.append({**given, **held, "gateway": None if given["gateway"] == "" else given["gateway"]})
     names = [given["name"] for given in merged]
     for name in names:
         if names.count(name) > 1:
@@ -114,22 +116,34 @@ def specifications(params: Data) -> t.List[Data]:
     return merged
 
 
+def _refuse_second_router(wishes: t.Sequence[core.Wanted], notes: t.Mapping[str, Data]) -> None:
+    """Refuse a gateway beside that which an earlier run has set on an interface that is not named now."""
+    for wish in wishes:
+        for name in sorted(set(notes) - {one.name for one in wishes}):
+            routes = [core.route_of(words) for words in core.Record.load(notes[name]).routes]
+            if wish.gateway is not None and any(route.default for route in routes):
+                raise RolloutError(
+                    f"gateway: an earlier run has set one on {name}, and a host has one default route; name {name} and "
+                    f"{wish.name} in interfaces, the one of them without a gateway, or give {name} back first"
+                )
+
+
 def _seen(name: str, links: t.List[target.Link], notes: Data, now: t.Optional[core.Seen]) -> core.Seen:
     """Return what is seen of an interface; ``now``: what will be seen once the interfaces before it are done."""
     seen = target.see(name, links, core.Record.load(notes))
     return seen if now is None else seen._replace(addresses=now.addresses, routes=now.routes)
 
 
-def job(params: Data, spec: Data, ledger: files.Ledger, links: t.List[target.Link], now: t.Optional[core.Seen]) -> Job:
-    """Decide what has to be done for one interface; ``now``: what is seen once the jobs before it are done."""
+def wish_of(params: Data, spec: Data, links: t.List[target.Link]) -> core.Wanted:
+    """Check what is asked of one interface."""
     name = core.interface_name(spec["name"] or target.name_of(links, params["management_address"]))
-    link = target.link_of(name, links)
+    target.link_of(name, links)
     if spec["privacy"] and not spec["accept_ra"]:
         raise RolloutError("privacy: temporary addresses are made from router advertisements; set accept_ra as well")
     if not spec["addresses"]:
         raise RolloutError(f"addresses: there is none for {name}; name at least one, or use state=absent")
     coming = hardening.boot_value(hardening.boot_settings(), name, "forwarding")
-    wish = core.wanted(
+    return core.wanted(
         name,
         spec["addresses"],
         spec["gateway"],
@@ -138,9 +152,33 @@ def job(params: Data, spec: Data, ledger: files.Ledger, links: t.List[target.Lin
         target.forwarding(name) or (coming is not None and coming.value == "1"),
         spec["routes"] or (),
     )
+
+
+def _going(wishes: t.Sequence[core.Wanted], notes: t.Mapping[str, Data]) -> t.Dict[str, t.List[str]]:
+    """Return the addresses of each interface that are ours and not asked for there any more."""
+    going = {}
+    for wish in wishes:
+        asked = {address.text for address in wish.addresses}
+        ours = core.Record.load(notes.get(wish.name, {})).addresses
+        going[wish.name] = [text for text in ours if text not in asked]
+    return going
+
+
+def job(
+    params: Data,
+    kind: str,
+    wishes: t.Sequence[core.Wanted],
+    index: int,
+    ledger: files.Ledger,
+    links: t.List[target.Link],
+    now: t.Optional[core.Seen],
+) -> Job:
+    """Decide what has to be done for one of the interfaces; ``now``: what is seen once the jobs before it are done."""
+    wish = wishes[index]
+    name = wish.name
+    link = target.link_of(name, links)
     notes = ledger.notes.get(name, {})
     seen = _seen(name, links, notes, now)
-    kind = spec["backend"]
     if kind == "auto":
         kind = persistent.backend(link["ifindex"], name)
     overruled, remarks = mending(
@@ -158,9 +196,13 @@ def job(params: Data, spec: Data, ledger: files.Ledger, links: t.List[target.Lin
     if "disable_ipv6" in overruled.values:
         # Last, so that nothing is learnt from a router advertisement in between.
         live = live._replace(sysctls={**live.sysctls, "disable_ipv6": "0"})
-    steps = decide.changes(live, seen, params["allow"])
-    decide.refuse_own(steps, own_addresses(params["management_address"]))
-    stale = [path for path in notes.get("files", []) if path not in wrote and path != persistent.INTERFACES]
+    refuse.refuse_elsewhere(wish, seen, _going(wishes, ledger.notes))
+    taken = {place for other in wishes if other is not wish for place in decide.places(other, seen)}
+    steps = decide.changes(live, seen, params["allow"], taken)
+    refuse.refuse_own(name, steps, own_addresses(params["management_address"]))
+    shared = {path for other, held in ledger.notes.items() if other != name for path in held.get("files", [])}
+    kept = {*shared, *wrote, persistent.INTERFACES}
+    stale = [path for path in notes.get("files", []) if path not in kept]
     params["remarks"] += found + remarks + persistent.remembered(name, [*wrote, *stale], _removed(steps))
     return Job(live, kind, link, seen, steps, wrote, stale, overruled)
 
@@ -170,13 +212,22 @@ def present(params: Data, ledger: files.Ledger, check_mode: bool) -> Data:
     links = target.links()
     params = {**params, "remarks": []}
     jobs: t.List[Job] = []
-    for spec in specifications(params):
-        jobs.append(job(params, spec, ledger, links, jobs[-1].then if jobs else None))
+    specs = specifications(params)
+    wishes = [wish_of(params, spec, links) for spec in specs]
+    # One that is gone, or has another name now, leads nowhere.
+    there = {str(link.get("ifname")) for link in links}
+    _refuse_second_router(wishes, {name: notes for name, notes in ledger.notes.items() if name in there})
+    for index, spec in enumerate(specs):
+        jobs.append(job(params, spec["backend"], wishes, index, ledger, links, jobs[-1].then if jobs else None))
+    refuse.refuse_cut_off(peer(), jobs[0].seen, jobs[-1].then)
+    for one in jobs:
+        params["remarks"] += refuse.other_router(one.wish, jobs[-1].then)
     later = hardening.disabled_at_boot()
     if later:
         params["remarks"].append(f"{later}: ipv6.disable=1 would leave this host without IPv6 after the next boot")
     if "no_default_route" not in params["allow"]:
-        decide.refuse_no_route([one.wish for one in jobs], jobs[-1].then)
+        ours = [words for one in jobs for words in one.seen.record.routes if core.route_of(words).default]
+        refuse.refuse_no_route([one.wish for one in jobs], jobs[-1].then, ours)
     result = {
         "changed": any(one.steps or one.changed_files or one.stale for one in jobs),
         "name": ",".join(one.wish.name for one in jobs),
@@ -189,8 +240,8 @@ def present(params: Data, ledger: files.Ledger, check_mode: bool) -> Data:
     }
     for one in jobs:
         result["diff"].append(state_diff(one.wish.name, one.seen, one.then))
-        result["diff"] += [file_diff(path, files.read(path), one.wrote[path]) for path in one.changed_files]
-        result["diff"] += [file_diff(path, files.read(path), _returned(ledger, path)) for path in one.stale]
+        result["diff"] += [back.file_diff(path, files.read(path), one.wrote[path]) for path in one.changed_files]
+        result["diff"] += [back.file_diff(path, files.read(path), back.returned(ledger, path)) for path in one.stale]
     if check_mode:
         _look_only(jobs, params)
     elif result["changed"]:
@@ -216,30 +267,35 @@ def _carry_out(jobs: t.Sequence[Job], params: Data, ledger: files.Ledger) -> Non
     contents = {path: one.wrote[path] for one in jobs for path in one.changed_files}
     paths = {one.wish.name: [*one.changed_files, *one.stale] for one in jobs}
     befores = {path: files.look(path) for held in paths.values() for path in held}
-    for one in jobs:
-        _note(one, ledger)
+    stale = {path: back.returned(ledger, path) for one in jobs for path in one.stale}
+    records = {name: core.Record.load(notes) for name, notes in ledger.notes.items()}
     # The ledger first: whatever happens after this, a later run knows what is ours.
     for path, content in contents.items():
         ledger.wrote(path, befores[path], content)
+    for one in jobs:
+        _note(one, ledger, [record for name, record in records.items() if name != one.wish.name])
     ledger.save()
-    applied: t.List[Job] = []
+    done: t.List[t.Tuple[str, t.Sequence[core.Operation]]] = []
     try:
-        for one in jobs:
-            target.apply(one.wish.name, one.steps, params["dad_timeout"], _prober(one, params))
-            applied.append(one)
+        # What only takes away comes when all interfaces have what is new.
+        for phase in (0, 1):
+            for one in jobs:
+                steps = decide.phases(one.steps)[phase]
+                target.apply(one.wish.name, steps, params["dad_timeout"], _prober(one, params))
+                done.append((one.wish.name, steps))
         for path, content in contents.items():
             mode = persistent.mode(path) if befores[path].content is None else befores[path].mode
             files.write(path, content, mode, befores[path].uid, befores[path].gid)
-        for path in [path for one in jobs for path in one.stale]:
-            give_back(ledger, path)
+        for path, old in stale.items():
+            back.give_back(ledger, path, old)
         for one in jobs:
             persistent.settle(one.wish.name, paths[one.wish.name], _removed(one.steps))
-    except (RolloutError, OSError):
-        for one in reversed(applied):
-            target.take_back(one.wish.name, one.steps)
-        _files_back(ledger, kept, befores, paths)
+        ledger.save()
+    except Exception:
+        for name, undo in reversed(done):
+            target.take_back(name, undo)
+        back.put_back(ledger, kept, befores, paths)
         raise
-    ledger.save()
 
 
 def _removed(steps: t.Sequence[core.Operation]) -> t.List[str]:
@@ -251,62 +307,29 @@ def _removed(steps: t.Sequence[core.Operation]) -> t.List[str]:
     ]
 
 
-def _files_back(
-    ledger: files.Ledger,
-    kept: t.Optional[bytes],
-    befores: t.Mapping[str, files.Saved],
-    paths: t.Mapping[str, t.Sequence[str]],
-) -> None:
-    """Put all files back as they were before this run, the ledger among them."""
-    for path, before in befores.items():
-        if before.content is None:
-            files.remove(path)
-            persistent.remove_folder(path)
-        else:
-            files.write(path, before.content, before.mode, before.uid, before.gid)
-    for name, held in paths.items():
-        try:
-            persistent.settle(name, held)
-        except RolloutError:
-            continue  # the error that led here is the one that tells what happened
-    if kept is None:
-        ledger.notes, ledger.files = {}, {}
-        ledger.save()
-    else:
-        files.write(ledger.path, kept, mode=0o600)
-
-
-def _note(one: Job, ledger: files.Ledger) -> None:
+def _note(one: Job, ledger: files.Ledger, others: t.Collection[core.Record]) -> None:
     """Put into the ledger what is ours once the job is done."""
     notes = ledger.notes.get(one.wish.name, {})
     held = [path for path in notes.get("files", []) if path not in one.stale]
     ledger.notes[one.wish.name] = {
-        **decide.recorded(one.wish, one.seen, one.steps).dump(),
-        "files": list(dict.fromkeys([*held, *one.changed_files])),
+        **decide.recorded(one.wish, one.seen, one.steps, others).dump(),
+        "files": list(dict.fromkeys([*held, *(path for path in one.wrote if path in ledger.files)])),
         "mended": sorted(one.mending.values),
     }
 
 
-def _returned(ledger: files.Ledger, path: str) -> t.Optional[bytes]:
-    """Return what a file becomes when it is given back: as it was, or without our part where others edited it."""
-    current, saved = files.read(path), ledger.before(path)
-    if saved is not None and current is not None:
-        content = persistent.given_back(path, current, saved.content, ledger.untouched(path))
-        if content is not None:
-            return content
-    return saved.content if saved is not None else current
+class Back(t.NamedTuple):
+    """What is to be given back of one interface; ``files``: what each of them becomes."""
 
+    name: str
+    seen: core.Seen
+    steps: t.Sequence[core.Operation]
+    files: t.Mapping[str, t.Optional[bytes]]
 
-def give_back(ledger: files.Ledger, path: str) -> None:
-    """Put a file back; from one that others edited since, only our part is taken out."""
-    saved, content = ledger.before(path), _returned(ledger, path)
-    if saved is not None and content is not None and content != saved.content:
-        current = files.look(path)
-        files.write(path, content, current.mode, current.uid, current.gid)
-        del ledger.files[path]
-        return
-    ledger.give_back(path)
-    persistent.remove_folder(path)
+    @property
+    def then(self) -> core.Seen:
+        """What will be seen afterwards."""
+        return decide.after(self.name, self.seen, self.steps)
 
 
 def absent(params: Data, ledger: files.Ledger, check_mode: bool) -> Data:
@@ -317,32 +340,58 @@ def absent(params: Data, ledger: files.Ledger, check_mode: bool) -> Data:
     links = target.links()
     own = own_addresses(params["management_address"])
     left = dict(ledger.notes)
-    now: t.Optional[core.Seen] = None
-    for name in names:
-        if name not in left:
-            continue
-        result["changed"] = True
-        notes = left.pop(name)
-        seen = _seen(name, links, notes, now)
+    jobs: t.List[Back] = []
+    for name in [name for name in dict.fromkeys(names) if name in ledger.notes]:
+        seen = _seen(name, links, left.pop(name), jobs[-1].then if jobs else None)
         steps = decide.changes_back(name, seen)
-        decide.refuse_own(steps, own)
-        now = then = decide.after(name, seen, steps)
-        result["addresses"] += [address.with_length for address in then.addresses.get(name, [])]
-        result["diff"].append(state_diff(name, seen, then))
-        shared = {path for held in left.values() for path in held.get("files", [])}
-        paths = [path for path in notes.get("files", []) if path not in shared and path in ledger.files]
-        for path in paths:
-            result["files"].append(path)
-            result["diff"].append(file_diff(path, files.read(path), _returned(ledger, path)))
+        refuse.refuse_own(name, steps, own, _held(name, links))
+        done = {path for one in jobs for path in one.files}
+        paths = [path for path in back.unneeded(ledger, left) if path not in done]
+        jobs.append(Back(name, seen, steps, {path: back.returned(ledger, path) for path in paths}))
+        result["warnings"] += [
+            f"routes: {words} was there before, and its device is gone, so it can't come back"
+            for words in decide.not_coming_back(seen)
+        ]
         result["warnings"] += persistent.remembered(name, paths, _removed(steps))
-        if check_mode:
-            continue
-        for path in paths:
-            give_back(ledger, path)
-        target.apply(name, steps, params["dad_timeout"])
-        persistent.settle(name, paths, _removed(steps))
-        if any(step.kind == "sysctl" and step.value.startswith("accept_ra=") for step in steps):
-            target.ask_routers(name)
-        del ledger.notes[name]
-        ledger.save()
+    if not jobs:
+        return result
+    refuse.refuse_cut_off(peer(), jobs[0].seen, jobs[-1].then)
+    result["changed"] = True
+    for one in jobs:
+        result["addresses"] += [address.with_length for address in one.then.addresses.get(one.name, [])]
+        result["files"] += list(one.files)
+        result["diff"].append(state_diff(one.name, one.seen, one.then))
+        result["diff"] += [back.file_diff(path, files.read(path), content) for path, content in one.files.items()]
+    if not check_mode:
+        _give_back(jobs, params, ledger)
     return result
+
+
+def _held(name: str, links: t.Sequence[target.Link]) -> t.List[str]:
+    """Return all addresses of an interface, those of its link among them."""
+    entries = [entry for link in links if link.get("ifname") == name for entry in link.get("addr_info", [])]
+    return [str(entry.get("local")) for entry in entries]
+
+
+def _give_back(jobs: t.Sequence[Back], params: Data, ledger: files.Ledger) -> None:
+    kept = files.read(ledger.path)
+    befores = {path: files.look(path) for one in jobs for path in one.files}
+    done: t.List[Back] = []
+    try:
+        for one in jobs:
+            target.apply(one.name, one.steps, params["dad_timeout"])
+            done.append(one)
+        for one in jobs:
+            for path, content in one.files.items():
+                back.give_back(ledger, path, content)
+            persistent.settle(one.name, list(one.files), _removed(one.steps))
+            del ledger.notes[one.name]
+        ledger.save()
+    except Exception:
+        for one in reversed(done):
+            target.take_back(one.name, one.steps)
+        back.put_back(ledger, kept, befores, {one.name: list(one.files) for one in jobs})
+        raise
+    for one in jobs:
+        if any(step.kind == "sysctl" and step.value.startswith("accept_ra=") for step in one.steps):
+            target.ask_routers(one.name)

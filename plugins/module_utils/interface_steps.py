@@ -19,57 +19,23 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.interface import (
     Route,
     Seen,
     Wanted,
+    is_deprecated,
     route_of,
 )
 
 RA = "ra"  # the word of a probe that asks for a router advertisement
 Steps = t.List[Operation]
-
-
-def refuse_elsewhere(wish: Wanted, seen: Seen) -> None:
-    """Refuse an address that another interface has."""
-    plain = {address.plain for address in wish.addresses}
-    for device, held in seen.addresses.items():
-        for address in held:
-            if device != wish.name and address.text in plain:
-                raise RolloutError(
-                    f"addresses: {address.text} is already on {device}; remove it there, or name that interface"
-                )
-
-
-def refuse_own(steps: t.Sequence[Operation], own: t.Mapping[str, str]) -> None:
-    """Refuse to remove an address that this very connection needs; ``own`` tells what each one is."""
-    for step in steps:
-        address = step.value.split()[0].partition("/")[0] if step.kind in ("remove", "forget") else ""
-        if address in own:
-            raise RolloutError(
-                f"addresses: {address} is {own[address]}, so it is not removed in the same run; keep it as "
-                f"{{address: {step.value.split()[0]}, deprecated: true}}, connect to another address of this host "
-                "(over IPv4, or to the new one), and run again without it"
-            )
-
-
-def refuse_no_route(wishes: t.Sequence[Wanted], then: Seen) -> None:
-    """Refuse addresses on a host that would have no default route to use them with."""
-    lasting = [route for route in then.routes if route.to == "default" and not route.learnt]
-    if lasting or any(wish.accepts_ra for wish in wishes):
-        return
-    wish = wishes[0]
-    learnt = [route.device for route in then.routes if route.to == "default"]
-    why = (
-        f"the default route of {learnt[0]} was learnt from router advertisements, which accept_ra=false switches off"
-        if wish.name in learnt
-        else "there is no IPv6 default route, so whatever this host sends to others from that address would fail"
-    )
-    raise RolloutError(
-        f"gateway: none is named for {wish.name} ({wish.addresses[0].text}), and {why}; "
-        "name the gateway, set accept_ra, or put no_default_route into allow"
-    )
+Place = t.Tuple[str, int]
 
 
 def _lifetime(address: Address, words: str) -> Operation:
-    before = "" if address.learnt else f"{address.with_length} {DEPRECATED if address.deprecated else PREFERRED}"
+    before = "" if address.learnt else f"{address.with_length} {address.state}"
     return Operation("lifetime", f"{address.with_length} {words}", before)
+
+
+def _like(address: Address, deprecated: bool) -> Operation:
+    """Return what makes an address stay for ever, deprecated or not; its flags stay as they are."""
+    return _lifetime(address, " ".join([DEPRECATED if deprecated else PREFERRED, *address.flags]))
 
 
 def _address_steps(wish: Wanted, seen: Seen) -> t.Tuple[Steps, Steps, Steps]:
@@ -92,15 +58,15 @@ def _address_steps(wish: Wanted, seen: Seen) -> t.Tuple[Steps, Steps, Steps]:
                     "it was not added by this collection: remove it, or write its length"
                 )
             add += [Operation("forget" if there.learnt else "remove", there.words), Operation("add", asked.words)]
-        elif there.learnt or there.deprecated != asked.deprecated:
-            lifetimes.append(_lifetime(there, DEPRECATED if asked.deprecated else PREFERRED))
+        elif there.learnt or there.valid or there.preferred or there.deprecated != asked.deprecated:
+            lifetimes.append(_like(there, asked.deprecated))
     stays = {asked.plain for asked in wish.addresses}
     for text, words in seen.record.lifetimes.items():
         there = held.get(text.partition("/")[0])
-        if there is not None and there.text not in stays and there.deprecated != (words == DEPRECATED):
+        if there is not None and there.text not in stays and there.state != words:
             lifetimes.append(_lifetime(there, words))
     # Preferred ones first, so that there is always a source address.
-    lifetimes.sort(key=lambda step: step.value.endswith(DEPRECATED))
+    lifetimes.sort(key=lambda step: is_deprecated(step.value))
     remove = [
         Operation("remove", address.words)
         for address in held.values()
@@ -114,43 +80,62 @@ def _replaced(seen: Seen, route: Route) -> str:
     return "\n".join(other.words for other in seen.routes if other.place == route.place and not other.learnt)
 
 
-def _route_steps(wish: Wanted, seen: Seen) -> t.Tuple[Steps, Steps]:
+def _already(seen: Seen, route: Route) -> t.List[Route]:
+    """Return the routes that will do for one that is wanted; a default route will do with any metric."""
+    return [
+        other
+        for other in seen.routes
+        if (other.to, other.gateway, other.device) == (route.to, route.gateway, route.device)
+        and not (other.learnt or other.nowhere)
+        and (route.default or other.metric == route.metric)
+    ]
+
+
+def places(wish: Wanted, seen: Seen) -> t.Set[Place]:
+    """Return the places that routes which are wanted have, or will have."""
+    routes = [route_of(want.words(wish.name)) for want in wish.all_routes]
+    return {([*_already(seen, route), route])[0].place for route in routes}
+
+
+def _route_steps(wish: Wanted, seen: Seen, taken: t.Collection[Place]) -> t.Tuple[Steps, Steps]:
     """Return what makes the routes, and what takes back those of ours that are not asked for any more."""
-    make: Steps = []
-    places = set()
-    for route in (route_of(want.words(wish.name)) for want in wish.all_routes):
-        there = [
-            other
-            for other in seen.routes
-            if (other.to, other.gateway, other.device) == (route.to, route.gateway, route.device)
-            and not other.learnt
-            # A default route will do with any metric.
-            and (route.to == "default" or other.metric == route.metric)
-        ]
-        places.add(there[0].place if there else route.place)
-        make += [] if there else [Operation("route", route.words, _replaced(seen, route))]
-    return make, _routes_back(seen, [route_of(words) for words in seen.record.routes], places)
+    routes = [route_of(want.words(wish.name)) for want in wish.all_routes]
+    make = [Operation("route", route.words, _replaced(seen, route)) for route in routes if not _already(seen, route)]
+    ours = [route_of(words) for words in seen.record.routes]
+    return make, _routes_back(seen, ours, {*places(wish, seen), *taken})
 
 
-def _routes_back(seen: Seen, ours: t.Sequence[Route], kept: t.Collection[t.Tuple[str, int]]) -> Steps:
-    """Return what puts back what was there before routes of ours, or removes them; not in the places that are kept."""
+def _routes_back(seen: Seen, ours: t.Sequence[Route], kept: t.Collection[Place]) -> Steps:
+    """Return what puts back what was there before routes of ours, or removes them; not in the places that are kept.
+
+    Where ours is gone, others have decided since, and their route stays. What led over a device that is gone as well
+    can't come back.
+    """
     steps: Steps = []
     for route in ours:
-        if route.place in kept:
-            continue  # still wanted, or replaced
-        before = [words for words in seen.record.routes_before if route_of(words).place == route.place]
-        there = any(route.same(other) for other in seen.routes)
-        if before:
-            present = [other.words for other in seen.routes]
-            steps += [Operation("route", words, _replaced(seen, route)) for words in before if words not in present]
-        elif there:
-            steps.append(Operation("unroute", route.words))
-    return steps
+        if route.place in kept or not any(route.same(other) and not other.nowhere for other in seen.routes):
+            continue
+        before = [
+            words
+            for words, other in [(words, route_of(words)) for words in seen.record.routes_before]
+            if other.place == route.place and (other.nowhere or not other.device or other.device in seen.addresses)
+        ]
+        present = [other.words for other in seen.routes]
+        steps += [Operation("route", words, _replaced(seen, route)) for words in before if words not in present]
+        steps += [] if before else [Operation("unroute", route.words)]
+    # What comes back first: an order without a moment between.
+    return sorted(steps, key=lambda step: step.kind)
+
+
+def not_coming_back(seen: Seen) -> t.List[str]:
+    """Return the routes that were there before ours and whose device is gone."""
+    routes = [route_of(words) for words in seen.record.routes_before]
+    return [one.words for one in routes if not one.nowhere and one.device and one.device not in seen.addresses]
 
 
 def _forgotten(wish: Wanted, seen: Seen, routes: t.Sequence[Operation]) -> Steps:
     """Return what removes that which the kernel learnt from router advertisements and would keep until it expires."""
-    static = any(route.to == "default" and not route.learnt for route in seen.routes) or any(
+    static = any(route.default and not route.learnt for route in seen.routes) or any(
         step.value.startswith("default ") for step in routes
     )
     if wish.sysctls.get("accept_ra") != "0" or not seen.kernel_ra or not static:
@@ -164,7 +149,8 @@ def _forgotten(wish: Wanted, seen: Seen, routes: t.Sequence[Operation]) -> Steps
         for route in seen.routes
         if route.device == wish.name
         and route.learnt
-        and (route.to == "default" or ipaddress.IPv6Network(route.to) not in networks)
+        and " from " not in route.to
+        and (route.default or ipaddress.IPv6Network(route.to) not in networks)
     ]
     return steps + [
         Operation("forget", address.with_length)
@@ -180,29 +166,46 @@ def _probe(wish: Wanted, seen: Seen, add: Steps, routes: Steps, allow: t.Collect
         wish.accepts_ra
         and wish.gateway is None
         and "no_default_route" not in allow
-        and not any(route.to == "default" for route in seen.routes)
+        and not any(route.default for route in seen.routes)
     )
     if not add and not routers and not advertised:
         return []
     return [Operation("probe", " ".join([*dict.fromkeys(routers), *([RA] if advertised else [])]))]
 
 
-def changes(wish: Wanted, seen: Seen, allow: t.Collection[str] = ()) -> Steps:
+def changes(wish: Wanted, seen: Seen, allow: t.Collection[str] = (), taken: t.Collection[Place] = ()) -> Steps:
     """Return the steps from what is seen to what is wanted, in their order; none where it is so already.
 
     New addresses come before old ones go. Only what this collection added (the record), and what the kernel learnt
-    from router advertisements that are not wanted, is ever removed.
+    from router advertisements that are not wanted, is ever removed. ``taken``: places of routes of other interfaces.
     """
-    refuse_elsewhere(wish, seen)
     sysctls = [
         Operation("sysctl", f"{key}={value}", seen.sysctls[key])
         for key, value in wish.sysctls.items()
         if key in seen.sysctls and seen.sysctls[key] != value
     ]
     add, lifetimes, remove = _address_steps(wish, seen)
-    make, back = _route_steps(wish, seen)
+    make, back = _route_steps(wish, seen, taken)
     probe = _probe(wish, seen, add, make, allow)
     return sysctls + probe + add + lifetimes + make + back + _forgotten(wish, seen, make) + remove
+
+
+def phases(steps: t.Sequence[Operation]) -> t.Tuple[Steps, Steps]:
+    """Part steps into those that add, and those at the end that only take away: to be done once all else is there."""
+    end = len(steps)
+    while end and steps[end - 1].kind in ("unroute", "forget", "remove"):
+        end -= 1
+    return list(steps[:end]), list(steps[end:])
+
+
+def _switched_off(name: str, seen: Seen, steps: Steps) -> Steps:
+    """Return what goes with IPv6 being switched off, as steps of their own, so that they can be judged and undone."""
+    then = after(name, seen, steps)
+    routes = [route for route in then.routes if route.device == name and route.gateway and not route.learnt]
+    held = [address for address in then.addresses.get(name, ()) if not address.learnt]
+    return [Operation("unroute", route.words) for route in routes] + [
+        Operation("remove", address.words) for address in held
+    ]
 
 
 def changes_back(name: str, seen: Seen) -> Steps:
@@ -212,25 +215,38 @@ def changes_back(name: str, seen: Seen) -> Steps:
     lifetimes = [
         _lifetime(held[text], words)
         for text, words in record.lifetimes.items()
-        if text in held and held[text].deprecated != (words == DEPRECATED)
+        if text in held and held[text].state != words
     ]
     remove = [Operation("remove", held[text].words) for text in record.addresses if text in held]
     sysctls = [
         Operation("sysctl", f"{key}={value}", seen.sysctls[key])
         for key, value in reversed(list(record.sysctls.items()))
-        if key in seen.sysctls and seen.sysctls[key] != value
+        # Another value than ours is what others have set since.
+        if key in seen.sysctls and value != seen.sysctls[key] == record.values.get(key, seen.sysctls[key])
     ]
-    return _routes_back(seen, [route_of(words) for words in record.routes], ()) + lifetimes + remove + sysctls
+    steps = _routes_back(seen, [route_of(words) for words in record.routes], ()) + lifetimes + remove
+    if any(step.value == "disable_ipv6=1" for step in sysctls):
+        steps += _switched_off(name, seen, steps)
+    return steps + sysctls
 
 
-def recorded(wish: Wanted, seen: Seen, steps: t.Sequence[Operation]) -> Record:
-    """Return the record as it is once the steps are done."""
+def _handed_on(words: str, others: t.Collection[Record]) -> t.List[str]:
+    """Return what was there before a route that is replaced: itself, or, where it is ours, what it replaced."""
+    route = route_of(words)
+    for record in others:
+        if any(route.same(route_of(ours)) for ours in record.routes):
+            return [one for one in record.routes_before if route_of(one).place == route.place]
+    return [words]
+
+
+def recorded(wish: Wanted, seen: Seen, steps: t.Sequence[Operation], others: t.Collection[Record] = ()) -> Record:
+    """Return the record as it is once the steps are done; ``others``: the records of the other interfaces."""
     old = seen.record
     asked = {address.text for address in wish.addresses}
     held = {address.with_length: address for address in seen.addresses.get(wish.name, ())}
     addresses = [text for text in old.addresses if text in asked]
     lifetimes = {text: words for text, words in old.lifetimes.items() if text in asked}
-    sysctls = dict(old.sysctls)
+    sysctls, values = dict(old.sysctls), dict(old.values)
     wanted = [route_of(route.words(wish.name)) for route in wish.all_routes]
     routes = {route_of(words).place: words for words in old.routes if any(route_of(words).same(r) for r in wanted)}
     # What a route of ours replaced stays known when another one of ours takes its place.
@@ -239,7 +255,9 @@ def recorded(wish: Wanted, seen: Seen, steps: t.Sequence[Operation]) -> Record:
     for step in steps:
         text = step.value.split()[0] if step.value else ""
         if step.kind == "sysctl":
-            sysctls.setdefault(step.value.partition("=")[0], step.before)
+            key, _equals, value = step.value.partition("=")
+            sysctls.setdefault(key, step.before)
+            values[key] = value
         elif step.kind == "add" or (step.kind == "lifetime" and held[text].learnt):
             addresses.append(text)
         elif step.kind == "lifetime" and text in asked and text not in addresses:
@@ -247,10 +265,10 @@ def recorded(wish: Wanted, seen: Seen, steps: t.Sequence[Operation]) -> Record:
         elif step.kind == "route" and step.value in [route.words for route in wanted]:
             place = route_of(step.value).place
             if place not in held_places:
-                before += step.before.splitlines()
+                before += [one for words in step.before.splitlines() for one in _handed_on(words, others)]
             routes[place] = step.value
     before = [words for words in before if route_of(words).place in routes]
-    return Record(tuple(dict.fromkeys(addresses)), sysctls, tuple(routes.values()), tuple(before), lifetimes)
+    return Record(tuple(dict.fromkeys(addresses)), sysctls, tuple(routes.values()), tuple(before), lifetimes, values)
 
 
 def undone(steps: t.Sequence[Operation]) -> Steps:
@@ -274,15 +292,26 @@ def undone(steps: t.Sequence[Operation]) -> Steps:
     return back
 
 
+def _number(words: t.Sequence[str], key: str) -> int:
+    found = words[words.index(key) + 1] if key in words else "forever"
+    return 0 if found == "forever" else int(found)
+
+
+def _address_of(value: str) -> Address:
+    words = value.split()
+    plain, _slash, length = words[0].partition("/")
+    numbers = [place + offset for place, word in enumerate(words) if word.endswith("_lft") for offset in (0, 1)]
+    flags = tuple(word for place, word in enumerate(words) if place and place not in numbers)
+    valid, preferred = _number(words, "valid_lft"), _number(words, "preferred_lft")
+    return Address(plain, int(length), False, False, is_deprecated(value), False, valid, preferred, flags)
+
+
 def _address_after(addresses: t.List[Address], step: Operation) -> t.List[Address]:
     text = step.value.split()[0]
-    plain, _slash, length = text.partition("/")
-    deprecated = step.value.endswith(DEPRECATED)
     if step.kind == "add":
-        return [*addresses, Address(plain, int(length), deprecated=deprecated)]
+        return [*addresses, _address_of(step.value)]
     if step.kind == "lifetime":
-        same = Address(plain, int(length), deprecated=deprecated)
-        return [same if address.with_length == text else address for address in addresses]
+        return [_address_of(step.value) if address.with_length == text else address for address in addresses]
     return [address for address in addresses if address.with_length != text]
 
 
@@ -294,13 +323,16 @@ def after(name: str, seen: Seen, steps: t.Sequence[Operation]) -> Seen:
         if step.kind == "sysctl":
             key, _equals, value = step.value.partition("=")
             sysctls[key] = value
+            if step.value == "disable_ipv6=1":
+                addresses = []
+                routes = [route for route in routes if route.device != name]
         elif step.kind == "route":
             made = route_of(step.value)
             routes = [route for route in routes if route.place != made.place] + [made]
         elif step.kind == "unroute" or step.value.startswith("route "):
             gone = route_of(step.value[6:] if step.kind == "forget" else step.value)
             learnt = step.kind == "forget"
-            routes = [route for route in routes if not (gone.same(route) and route.learnt == learnt)]
+            routes = [one for one in routes if one.nowhere or not (gone.same(one) and one.learnt == learnt)]
         elif step.kind != "probe":
             addresses = _address_after(addresses, step)
     return Seen({**seen.addresses, name: addresses}, routes, sysctls, seen.record, seen.kernel_ra)
@@ -310,14 +342,17 @@ def described(name: str, seen: Seen) -> str:
     """Return the state of an interface as text for a diff: one fact a line, in a fixed order."""
     note = {True: " (router advertisement)", False: ""}
     lines = sorted(
-        f"address {address.with_length} dev {name}{' deprecated' if address.deprecated else ''}{note[address.learnt]}"
+        f"address {address.with_length} dev {name}{' deprecated' if address.deprecated else ''}"
+        # The seconds that are left are other ones each time.
+        f"{' for some time' if address.valid or address.preferred else ''}{note[address.learnt]}"
         for address in seen.addresses.get(name, ())
     )
+    lines += sorted(f"route {route.words.split()[0]} {route.to}" for route in seen.routes if route.nowhere)
     lines += sorted(
         f"route {route.to} via {route.gateway} dev {route.device}"
         f"{f' metric {route.metric}' if route.metric != DEFAULT_METRIC else ''}{note[route.learnt]}"
         for route in seen.routes
-        if route.gateway and (route.to == "default" or route.device == name)
+        if route.gateway and (route.default or route.device == name)
     )
     lines += [f"sysctl net.ipv6.conf.{name}.{key} = {value}" for key, value in sorted(seen.sysctls.items())]
     return "".join(line + "\n" for line in lines)

@@ -16,6 +16,7 @@ import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
+from ansible_collections.ipv6.rollout.plugins.module_utils.interface_backend import own_name
 
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
 SYSCTL_CONF = "/etc/sysctl.conf"
@@ -126,7 +127,7 @@ def after_boot(root: str = "") -> t.List[Setting]:
 
 def own_file(name: str, culprits: t.Sequence[Setting]) -> str:
     """Return the path of our file for an interface: its name sorts after those of the files that it overrules."""
-    own = f"{OWN}-{re.sub('[^A-Za-z0-9_-]', '_', name)}.conf"
+    own = f"{OWN}-{own_name(name)}.conf"
     last = max([os.path.basename(setting.path) for setting in culprits if setting.path != SYSCTL_CONF], default="")
     return f"/etc/sysctl.d/{f'{last}-' if last >= own else ''}{own}"
 

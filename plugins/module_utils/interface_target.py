@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -32,8 +33,10 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.interface_steps impor
 from ansible_collections.ipv6.rollout.plugins.module_utils.interface_sysctl import disabled_at_boot
 
 SYSCTLS = ("accept_ra", "autoconf", "use_tempaddr", "disable_ipv6")
-# Routes that lead nowhere, and the kernel's own kinds.
-NOWHERE = ("unreachable", "blackhole", "prohibit", "throw", "local", "anycast", "multicast")
+# The kernel's own kinds of routes.
+KERNEL_ROUTES = ("local", "anycast", "multicast")
+FLAGS = ("noprefixroute", "home", "nodad", "mngtmpaddr")
+FOREVER = 0xFFFFFFFF
 PROC = "/proc/sys/net/ipv6"
 DAD_INTERVAL = 0.1
 # What `ip route show` says of a route's state, and `ip route replace` does not understand.
@@ -65,8 +68,12 @@ def links() -> t.List[Link]:
 
 def name_of(all_links: t.Sequence[Link], management: t.Optional[str]) -> str:
     """Find the interface that carries the management address, the IPv4 default route, or the only IPv4 address."""
+    try:
+        wanted = str(ipaddress.ip_address(str(management)))  # addresses are written in many ways
+    except ValueError:
+        wanted = ""
     for link in all_links:
-        if management and any(entry.get("local") == management for entry in link.get("addr_info", [])):
+        if wanted and any(entry.get("local") == wanted for entry in link.get("addr_info", [])):
             return str(link["ifname"])
     routes = json.loads(commands.run(["ip", "-j", "-4", "route", "show", "default"]).out or "[]")
     for route in routes:
@@ -114,6 +121,11 @@ def _learnt(entry: t.Mapping[str, t.Any]) -> bool:
     return bool(entry.get("dynamic")) and (said == "kernel_ra" if said else by_flags)
 
 
+def _lifetime(entry: t.Mapping[str, t.Any], key: str) -> int:
+    seconds = int(entry.get(key, FOREVER))
+    return 0 if seconds == FOREVER else seconds
+
+
 def _addresses(link: Link) -> t.List[Address]:
     return [
         Address(
@@ -122,8 +134,11 @@ def _addresses(link: Link) -> t.List[Address]:
             bool(entry.get("dadfailed")),
             bool(entry.get("tentative")),
             # One that is learnt goes through this state by itself.
-            bool(entry.get("deprecated")) and not entry.get("dynamic"),
+            bool(entry.get("deprecated")) and not _learnt(entry),
             _learnt(entry),
+            0 if _learnt(entry) else _lifetime(entry, "valid_life_time"),
+            0 if _learnt(entry) else _lifetime(entry, "preferred_life_time"),
+            () if _learnt(entry) else tuple(flag for flag in FLAGS if entry.get(flag)),
         )
         for entry in link.get("addr_info", [])
         if entry.get("family") == "inet6" and entry.get("scope") != "link" and entry.get("local")
@@ -131,12 +146,15 @@ def _addresses(link: Link) -> t.List[Address]:
 
 
 def routes() -> t.List[Route]:
-    """Return the IPv6 routes of the main table that lead somewhere, each with the words that make it again."""
+    """Return the IPv6 routes of the main table, each with the words that make it again."""
     found = []
     for line in commands.run(["ip", "-o", "-6", "route", "show"]).out.splitlines():
         text = " ".join(line.replace("\\", " ").split())
-        if text and text.split()[0] not in NOWHERE:
-            found.append(route_of(_STATE.sub("", text), " expires " in text))
+        if text and text.split()[0] not in KERNEL_ROUTES:
+            left = re.search(r" expires (\d+)sec", text)
+            route = route_of(_STATE.sub("", text), " expires " in text)
+            again = f"{route.words} expires {left.group(1)}" if left and not route.learnt else route.words
+            found.append(route._replace(words=again))
     return found
 
 
@@ -162,6 +180,18 @@ def _set_sysctl(name: str, setting: str) -> None:
         raise RolloutError(f"net.ipv6.conf.{name}.{key}: it can't be set to {value}: {error.strerror}") from error
 
 
+def _make_route(words: t.Sequence[str]) -> None:
+    if "nhid" not in words:
+        commands.check(["ip", "-6", "route", "replace", *words])
+        return
+    # `ip route show` tells where a nexthop object leads to, and `ip route replace` takes one or the other.
+    unwanted = {words.index(key) + offset for key in ("via", "dev") if key in words for offset in (0, 1)}
+    by_object = [word for place, word in enumerate(words) if place not in unwanted]
+    if commands.run(["ip", "-6", "route", "replace", *by_object]).rc != 0:
+        place = words.index("nhid")
+        commands.check(["ip", "-6", "route", "replace", *words[:place], *words[place + 2 :]])
+
+
 def _step(name: str, step: Operation) -> None:
     words = step.value.split()
     if step.kind == "sysctl":
@@ -173,7 +203,7 @@ def _step(name: str, step: Operation) -> None:
     elif step.kind == "remove":
         commands.check(["ip", "-6", "addr", "del", words[0], "dev", name])
     elif step.kind == "route":
-        commands.check(["ip", "-6", "route", "replace", *words])
+        _make_route(words)
     elif step.kind == "unroute":
         commands.check(["ip", "-6", "route", "del", *words])
     # What was learnt may be gone already: its time may be over, or what it belongs to was removed.
@@ -274,7 +304,7 @@ def apply(
                 added.append(step.value.split()[0])
         if added:
             wait_for_dad(name, added, dad_timeout)
-    except RolloutError:
+    except Exception:
         take_back(name, done)
         raise
 
@@ -284,7 +314,7 @@ def take_back(name: str, steps: t.Sequence[Operation]) -> None:
     for step in undone(steps):
         try:
             _step(name, step)
-        except RolloutError:
+        except (RolloutError, OSError):
             continue
     ask_routers(name)
 

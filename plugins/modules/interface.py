@@ -17,7 +17,7 @@ description:
   - A router is asked for (neighbour solicitation) before a route over it replaces another one.
   - IPv4 is never touched, nor is any address that this module has not added; except that what the kernel learnt from
     router advertisements is removed where O(accept_ra) is false and an address and a default route are set.
-  - The address that the ssh connection in use came to is never removed.
+  - The address that the ssh connection in use came to is never removed, nor the last route to where it comes from.
   - What was there before is kept under C(/var/lib/ipv6-rollout), so that O(state=absent) gives it back.
 options:
   state:
@@ -51,7 +51,8 @@ options:
   gateway:
     description:
       - The router for the IPv6 default route. A link-local address is allowed.
-      - Without it the default route is left alone; there has to be one, see O(allow).
+      - Without it, or where it is empty, the default route of others is left alone; one that this module has set goes,
+        and the one that it replaced comes back. There has to be one afterwards, see O(allow).
     type: raw
   routes: &routes
     description: Further routes. One that this module added and that is not named any more is removed.
@@ -73,7 +74,7 @@ options:
   interfaces:
     description:
       - Several interfaces at once, instead of O(name), O(addresses), O(gateway) and O(routes). All of them are changed,
-        or none. At most one has a gateway.
+        or none. At most one has a gateway, those counted that an earlier run has set and that are not named now.
       - What is not named here is taken from the options O(backend), O(accept_ra) and O(privacy).
     type: list
     elements: dict
@@ -226,6 +227,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_run as core
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.module_utils.interface_refuse import refuse_beside
 
 BACKENDS = ["auto", "ifupdown", "networkd", "netplan", "networkmanager"]
 
@@ -278,8 +280,7 @@ def main() -> None:
     )
     run = core.present if module.params["state"] == "present" else core.absent
     try:
-        if module.params["interfaces"] and (module.params["name"] or module.params["addresses"]):
-            raise RolloutError("interfaces: name and addresses are named as well; put them into the list")
+        refuse_beside(module.params)
         result = run(module.params, files.Ledger(core.LEDGER), module.check_mode)
     except (RolloutError, OSError, ValueError) as error:
         module.fail_json(msg=str(error))

@@ -29,6 +29,17 @@ def subnet_of(address: int, prefixes: t.Collection[str]) -> Prefix | None:
     return None
 
 
+def leaves(prefixes: t.Mapping[str, str]) -> dict[str, str]:
+    """Return the plan's subnets that are links: a site, which is cut into subnets or shorter than /64, is none."""
+    parsed = {text: ipv6_prefix(text, "plan: subnets") for text in prefixes}
+    sites = {
+        prefix_text(first >> (128 - length) << (128 - length), length)
+        for first, longest in parsed.values()
+        for length in range(1, longest)
+    }
+    return {text: path for text, path in prefixes.items() if parsed[text][1] >= 64 and text not in sites}
+
+
 def _check_length(value: object, prefixes: t.Mapping[str, str]) -> None:
     """Refuse an address whose length is not the one of its subnet. What is no address the module refuses."""
     text = value.get("address") if isinstance(value, (dict, t.Mapping)) else value
@@ -73,6 +84,7 @@ def interfaces(entries: object, plan: object, host: object) -> list[Data]:
     hosts = {str(name): str(address) for name, address in _mapping(held.get("hosts") or {}, "plan: hosts").items()}
     subnets = _mapping(held.get("subnets") or {}, "plan: subnets")
     prefixes = {prefix_text(*ipv6_prefix(str(prefix), "plan: subnets")): str(path) for path, prefix in subnets.items()}
+    links = leaves(prefixes)
     result = []
     for entry in entries:
         asked = dict(_mapping(entry, VARIABLE))
@@ -83,7 +95,7 @@ def interfaces(entries: object, plan: object, host: object) -> list[Data]:
         if not isinstance(given, (list, tuple)):
             raise RolloutError(f"{VARIABLE}: addresses is {shown(given)}; it is a list")
         for address in given:
-            _check_length(address, prefixes)
+            _check_length(address, links)
         asked["addresses"] = list(given) or _given(str(host), hosts, prefixes, path)
         result.append(asked)
     return result

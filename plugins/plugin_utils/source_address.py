@@ -195,7 +195,7 @@ def read_source(value: object, what: str) -> Source:
     """Read an address of the host: text, or a dictionary with flags."""
     if not isinstance(value, collections.abc.Mapping):
         return _unicast(Source(read_address(value, what)), what)
-    flags = {}
+    flags: dict[str, bool] = {}
     for key, flag in value.items():
         if key == "address":
             continue

@@ -230,3 +230,17 @@ def test_nothing_ends_in_a_traceback(address, gateway, route):
 def test_route_of(words, expires, expected):
     found = core.route_of(words, expires)
     assert (found.to, found.gateway, found.device, found.metric, found.learnt) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "to", "default", "nowhere"),
+    [
+        ("default via fe80::1 dev eth0", "default", True, False),
+        ("default from 2001:db8:5::/64 via fe80::1 dev eth0", "default from 2001:db8:5::/64", False, False),
+        ("unreachable default dev lo metric 4278198272", "default", False, True),
+        ("blackhole 2001:db8:9::5 dev lo metric 1024", "2001:db8:9::5/128", False, True),
+    ],
+)
+def test_kinds_of_routes(words, to, default, nowhere):
+    route = core.route_of(words)
+    assert (route.to, route.default, route.nowhere) == (to, default, nowhere)

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_backend as common
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_files as persistent
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
@@ -145,6 +147,28 @@ def test_advertisements_without_an_address(monkeypatch, kind, autoconf, said):
 
 
 @pytest.mark.parametrize(
+    ("name", "now", "said"),
+    [
+        ("60-ipv6-rollout-eth0", b"old\niface eth0 inet6 manual\n", True),
+        ("60-ipv6-rollout-eth0", b"old\n", False),
+        ("60-ipv6-rollout-eth0", b"new\n", False),
+        ("60-ipv6-rollout-eth0", None, False),
+        ("interfaces", b"anything\n", False),
+    ],
+)
+def test_edits_in_a_file_of_ours_are_told(tmp_path, monkeypatch, name, now, said):
+    path = tmp_path / name
+    real = files.Ledger
+    monkeypatch.setattr(files, "Ledger", lambda name: real(name, str(tmp_path / "ledger")))
+    ledger = files.Ledger(persistent.LEDGER)
+    ledger.wrote(str(path), files.look(str(path)), b"old\n")
+    ledger.save()
+    if now is not None:
+        path.write_bytes(now)
+    assert [str(path) in remark for remark in persistent.edited({str(path): b"new\n"})] == [True] * said
+
+
+@pytest.mark.parametrize(
     ("paths", "removed", "renderer", "said"),
     [
         (["/etc/systemd/network/a.network.d/60-ipv6-rollout.conf"], ["2001:db8::1/64"], "", True),
@@ -175,13 +199,28 @@ def test_given_back(monkeypatch, path, saved, untouched, expected):
     assert persistent.given_back(path, content, saved, untouched) == expected
 
 
-@pytest.mark.parametrize(("name", "expected"), [("eth0", "eth0"), ("eth0.5", "eth0_5"), ("br-lan", "br-lan")])
+@pytest.mark.parametrize(("name", "expected"), [("eth0", "eth0"), ("eth0_5", "eth0_5"), ("br-lan", "br-lan")])
 def test_own_name(name, expected):
     assert common.own_name(name) == expected
 
 
+def test_own_names_differ():
+    names = ["v_5", "v.5", "v:5", "v@5"]
+    found = {common.own_name(name) for name in names}
+    assert len(found) == len(names)
+    assert all(re.fullmatch("v_5(-[0-9a-f]{6})?", name) for name in found)
+
+
 @pytest.mark.parametrize(
-    ("to", "expected"), [("::/0", True), ("default", True), ("2001:db8::/32", False), ("0.0.0.0/0", False)]
+    ("to", "expected"),
+    [
+        ("::/0", True),
+        ("default", True),
+        ("2001:db8::/32", False),
+        ("0.0.0.0/0", False),
+        ("0:0::/0", True),
+        ("x", False),
+    ],
 )
 def test_is_default(to, expected):
     assert common.is_default(to) is expected

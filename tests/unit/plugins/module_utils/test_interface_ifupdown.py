@@ -34,10 +34,34 @@ WISH = Wanted(
         ("source /etc/network/interfaces.d/*.cfg\n", False),
         ("auto lo\niface lo inet loopback\n", False),
         ("source \\\n /etc/network/interfaces.d/*\n", True),
+        ("source\t/etc/network/interfaces.d/*\n", True),
+        ("source /etc/none/* /etc/network/interfaces.d/*\n", True),
+        ("source /etc//network/interfaces.d/*\n", True),
+        ("source ../network/interfaces.d/*\n", True),
+        ("source 'interfaces.d'/*\n", True),
+        ('source "interfaces.d"/60\\-*\n', True),
+        ("source 'interfaces.d/*'\n", False),
+        ("source /etc/network/interfaces.d/60-[^x]*\n", True),
+        # As ifupdown does it: a quote is no slash, so the path begins in /etc/network.
+        ("source '/etc/network/interfaces.d/60-ipv6-rollout-eth0'\n", False),
+        ("source '/etc/network/\n", False),
+        ("source /etc/network/*\n", False),
+        ("source /etc/network/*/*\n", True),
+        ("source-directory /etc/network/inter*\n", True),
+        ("source-dir interfaces.d\n", True),
+        # A comment ends with its line, a line that goes on is no comment any more.
+        ("# x \\\nsource interfaces.d/*\n", True),
+        ("auto \\\n# x\nsource interfaces.d/*\n", True),
+        ("auto x\\\n#source interfaces.d/*\n", False),
     ],
 )
 def test_sourced(text, expected):
     assert ifupdown.sourced(text, OURS) is expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [("eth0.cfg", False), ("eth0", True), (".eth0", False)])
+def test_source_directory_takes_plain_names_only(name, expected):
+    assert ifupdown.sourced("source-directory interfaces.d\n", f"/etc/network/interfaces.d/{name}") is expected
 
 
 def test_stanzas():
@@ -76,7 +100,7 @@ def test_routes_without_a_gateway():
 
 
 def test_what_others_have_is_left_out():
-    _boot, found = ifupdown.stanzas("auto eth0\niface eth0 inet6 static\n address 2001:DB8::1/64\n")
+    _boot, found = ifupdown.stanzas("auto eth0\niface eth0 inet6 static\n address 2001:DB8:0::1/64\n")
     text = ifupdown.file_text(WISH, {"eth0"}, found)
     assert "2001:db8::1/" not in text
     assert "    address 2001:db8::2/64\n    preferred-lifetime 0\n    gateway fe80::1\n" in text
@@ -90,6 +114,16 @@ def test_all_addresses_are_in_other_files():
     assert lines[1] == "iface eth0 inet6 manual"
     assert "    up sysctl -qw net/ipv6/conf/eth0/accept_ra=0" in lines
     assert "    up ip -6 route replace ::/0 via fe80::1 dev eth0 metric 1024 onlink" in lines
+
+
+def test_what_others_have_is_deprecated_where_it_is_there():
+    _boot, found = ifupdown.stanzas("iface eth0 inet6 static\n address 2001:db8:0::2\n netmask 64\n")
+    change = (
+        '    up [ -z "$(ip -6 -o addr show dev eth0 to 2001:db8::2)" ] || '
+        "ip -6 addr change 2001:db8::2/64 dev eth0 preferred_lft 0"
+    )
+    both = WISH, WISH._replace(addresses=WISH.addresses[1:])
+    assert [ifupdown.file_text(wish, {"eth0"}, found).splitlines().count(change) for wish in both] == [1, 1]
 
 
 @pytest.fixture(name="etc")
@@ -126,6 +160,68 @@ def test_knows_no_file_that_is_not_read(etc):
     assert ifupdown.knows("eth0") == ""
 
 
+def test_knows_what_is_sourced_at_any_depth(etc):
+    (etc / "run").mkdir()
+    (etc / "run" / "eth0").write_text("iface eth0 inet dhcp\n")
+    (etc / "run" / "eth1.cfg").write_text("iface eth1 inet dhcp\n")
+    (etc / "interfaces.d" / "cloud").write_text(f"source-directory {etc}/run\nsource ../interfaces\n")
+    (etc / "interfaces").write_text("source interfaces.d/*\n")
+    assert ifupdown.knows("eth0") == str(etc / "run" / "eth0")
+    assert ifupdown.knows("eth1") == ""
+
+
+def test_ours_is_sourced_by_a_file_that_is_sourced(etc):
+    (etc / "more").write_text("source interfaces.d/*\n")
+    (etc / "interfaces").write_text("source more\n")
+    wrote, remarks = ifupdown.wanted_files(WISH)
+    assert (list(wrote), remarks) == ([str(etc / "interfaces.d" / "60-ipv6-rollout-eth0")], [])
+
+
+@pytest.mark.parametrize(
+    ("stanza", "refused"),
+    [
+        ("iface eth0 inet6 static\n address 2001:db8::7/64\n gateway fe80::99\n", True),
+        ("iface eth0 inet6 static\n address 2001:db8::7/64\n gateway fe80:0::1\n", False),
+        ("iface eth0 inet6 static\n address 2001:db8::7/64\n gateway fe80::99\n metric 50\n", False),
+        ("iface eth1 inet6 static\n address 2001:db8::7/64\n gateway fe80::99\n", False),
+        ("iface eth0 inet static\n address 192.0.2.7/24\n gateway 192.0.2.1\n", False),
+    ],
+)
+def test_another_router_is_refused(etc, stanza, refused):
+    (etc / "interfaces").write_text(f"{stanza}source interfaces.d/*\n")
+    if refused:
+        with pytest.raises(RolloutError, match=r"interfaces has a default route via fe80::99 already"):
+            ifupdown.wanted_files(WISH)
+        ifupdown.wanted_files(WISH._replace(gateway=None))
+    else:
+        assert ifupdown.wanted_files(WISH)[0]
+
+
+@pytest.mark.parametrize(
+    ("main", "accept_ra", "expected"),
+    [
+        ("iface eth0 inet6 auto\nsource interfaces.d/*\n", "0", ["inet6 auto' switches router advertisements on"]),
+        ("iface eth0 inet6 auto\nsource interfaces.d/*\n", "1", []),
+        ("iface eth0 inet6 manual\n accept_ra 2\nsource interfaces.d/*\n", "0", ["inet6 manual' switches"]),
+        ("iface eth0 inet6 static\n accept_ra 0\nsource interfaces.d/*\n", "1", ["advertisements off at boot"]),
+        ("iface eth1 inet6 auto\nsource interfaces.d/*\n", "0", []),
+        ("source interfaces.d/*\niface eth0 inet6 static\n address 2001:db8::2/64\n", "0", ["comes after our file"]),
+        ("iface eth0 inet6 static\n address 2001:db8::2/64\nsource interfaces.d/*\n", "0", []),
+        (
+            "source interfaces.d/*\niface eth0 inet6 static\n address 2001:db8::2/64\n preferred-lifetime 0\n",
+            "0",
+            [],
+        ),
+    ],
+)
+def test_what_works_against_it_is_told(etc, main, accept_ra, expected):
+    (etc / "interfaces").write_text(main)
+    remarks = ifupdown.wanted_files(WISH._replace(sysctls={**SYSCTLS, "accept_ra": accept_ra}))[1]
+    assert (
+        [part in remark for part, remark in zip(expected, remarks)] == [True] * len(expected) == [True] * len(remarks)
+    )
+
+
 def test_settle_reads_only_what_is_ifupdown_s(monkeypatch):
     calls = []
     monkeypatch.setattr(commands, "found", lambda program: program)
@@ -140,3 +236,18 @@ def test_source_line_comes_out_again():
     before = b"auto lo\niface lo inet loopback\n"
     edited = before + ifupdown.SOURCE.encode() + b"# edited later\n"
     assert ifupdown.without_source(edited) == before + b"# edited later\n"
+
+
+@pytest.mark.parametrize(
+    ("packaged", "other", "stays"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+def test_folder_goes_with_its_last_file(etc, monkeypatch, packaged, other, stays):
+    folder = etc / "interfaces.d"
+    (etc / "list").write_text(f"/.\n{etc}\n{folder if packaged else ''}\n")
+    monkeypatch.setattr(ifupdown, "PACKAGED", str(etc / "list"))
+    if other:
+        (folder / "theirs").write_text("")
+    ifupdown.remove_folder(str(etc / "interfaces"))
+    assert folder.exists()
+    ifupdown.remove_folder(str(folder / "60-ipv6-rollout-eth0"))
+    assert folder.exists() is stays

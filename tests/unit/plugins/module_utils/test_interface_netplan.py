@@ -80,6 +80,29 @@ def test_matching(name, mac, expected):
     assert [one.identifier for one in netplan.matching(netplan.definitions(GET), name, mac)] == expected
 
 
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        (['name: "eth*"'], True),
+        (['name: "en*"'], False),
+        (["name:", '- "en*"', '- "eth*"'], True),
+        (["name:", '- "en*"', '- "wl*"'], False),
+        (['driver: "virtio_net"'], True),
+        (['driver: "ixgbe"'], False),
+        (["driver:", '- "ixgbe"', '- "virtio*"'], True),
+        (['driver: "virtio_net"', 'name: "en*"'], False),
+        (['macaddress: "02:00:00:00:00:AA"'], True),
+        (['path: "pci-*"'], False),
+    ],
+)
+@pytest.mark.parametrize("indent", ["", "  "])
+def test_every_key_of_a_match_counts(monkeypatch, match, expected, indent):
+    monkeypatch.setattr(netplan, "driver_of", lambda name: "virtio_net")
+    lines = "".join(f"        {indent if line.startswith('-') else ''}{line}\n" for line in match)
+    there = netplan.definitions(f"network:\n  ethernets:\n    wan:\n      match:\n{lines}      dhcp4: true\n")
+    assert bool(netplan.matching(there, "eth0", "02:00:00:00:00:aa")) is expected
+
+
 @pytest.fixture(name="host")
 def fixture_host(tmp_path, monkeypatch):
     """A host with netplan; `used` is the file of it that is in use, `said` what `netplan generate` answers."""
@@ -172,6 +195,14 @@ def test_two_definitions_for_one_interface():
         (("fe80::1", "FE80:0::1"), False),
         (("fe80::1", "fe80::9"), True),
         (('1024\n        to: "::/0"\n        via: "fe80::1', '50\n        to: "::/0"\n        via: "fe80::9'), False),
+        (('to: "::/0"\n        via: "fe80::1"', 'table: 100\n        to: "::/0"\n        via: "fe80::9"'), False),
+        (
+            (
+                '- metric: 1024\n        to: "::/0"\n        via: "fe80::1"',
+                '- from: "2001:db8::/64"\n        to: "::/0"\n        via: "fe80::9"',
+            ),
+            False,
+        ),
         (("      routes:", '      gateway6: "fe80::9"\n      routes:'), True),
         (('to: "::/0"\n        via: "fe80::1"', 'to: "2001:db8::/32"\n        via: "fe80::9"'), False),
         (('to: "::/0"\n        via: "fe80::1"', 'to: "default"\n        via: "192.0.2.1"'), False),

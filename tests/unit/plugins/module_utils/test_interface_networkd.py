@@ -105,6 +105,15 @@ def test_a_file_for_several_interfaces(links):
         ("[Route]\nGateway=fe80::9\n[Route]\nGateway=fe80::8\nMetric=50\n", ["fe80::9"]),
         ("[Route]\nDestination=2001:db8::/32\nGateway=fe80::9\n", []),
         ("[Route]\nDestination=::/0\nGateway=fe80::9\nMetric=1024\n", ["fe80::9"]),
+        ("  [Network]\n  Gateway=fe80::9\n", ["fe80::9"]),
+        ("[Route]\nDestination=0:0::/0\nGateway=fe80::9\nMetric=0x400\n", ["fe80::9"]),
+        ("[Route]\nGateway=fe80::9\nMetric=02000\n", ["fe80::9"]),
+        ("[Route]\nGateway=fe80::9\nMetric=x\n", ["fe80::9"]),
+        ("[Route]\nGateway=fe80::9\nMetric=0x32\n", []),
+        ("[Route]\nGateway=fe80::9\nTable=100\n", []),
+        ("[Route]\nGateway=fe80::9\nTable=main\n", ["fe80::9"]),
+        ("[Route]\nGateway=fe80::9\nSource=2001:db8::/32\n", []),
+        ("[Network]\n;Gateway=fe80::9\nGateway=\n", []),
         ("[Network]\n#Gateway=fe80::9\nAddress=2001:db8::9/64\n", []),
     ],
 )
@@ -120,6 +129,65 @@ def test_another_default_route_is_refused(links, tmp_path):
         networkd.wanted_files(WISH, 2)
     file.write_text("[Network]\nGateway=192.0.2.1\nGateway=fe80:0:0::1\nGateway=_ipv6ra\n")
     assert networkd.wanted_files(WISH, 2)
+
+
+@pytest.fixture(name="folders")
+def fixture_folders(tmp_path, monkeypatch, links):
+    """The folders of networkd, the first one first, each with drop-ins of 20-uplink.network."""
+    names = [str(tmp_path / name) for name in ("etc", "run", "local", "usr")]
+    monkeypatch.setattr(networkd, "FOLDERS", tuple(names))
+    for folder in ("etc", "run", "local", "usr"):
+        (tmp_path / folder / "20-uplink.network.d").mkdir(parents=True)
+    links(2, "/run/systemd/network/20-uplink.network")
+
+    def write(folder, name, content):
+        (tmp_path / folder / "20-uplink.network.d" / name).write_text(content)
+
+    return write
+
+
+@pytest.mark.parametrize("folder", ["etc", "run", "local", "usr"])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("50-x.conf", "[Network]\nGateway=fe80::9\n", "via fe80::9 already"),
+        ("70-x.conf", "[Route]\nGateway=fe80::9\n", "via fe80::9 already"),
+        ("70-x.conf", "[Network]\nAddress=\n", "empty 'Address=' takes away"),
+        ("70-x.conf", "[Network]\nGateway=\n", "empty 'Gateway=' takes away"),
+        ("50-x.conf", "[Network]\nAddress=\nGateway=\n", None),
+        ("70-x.conf", "[Network]\nAddress=2001:db8::7/64\n", None),
+        ("70-x.conf", "[Network]\nGateway=fe80:0::1\n", None),
+    ],
+)
+def test_drop_ins_of_all_folders(folders, folder, name, content, message):
+    folders(folder, name, content)
+    if message:
+        with pytest.raises(RolloutError, match=message):
+            networkd.wanted_files(WISH, 2)
+    else:
+        assert networkd.wanted_files(WISH, 2)
+
+
+def test_a_drop_in_hides_those_of_later_folders(folders):
+    folders("usr", "50-x.conf", "[Network]\nGateway=fe80::9\n")
+    folders("run", "50-x.conf", "")
+    assert networkd.wanted_files(WISH, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "accept_ra", "said"),
+    [
+        ("70-x.conf", "IPv6AcceptRA=yes", "0", True),
+        ("70-x.conf", "IPv6AcceptRA=no", "1", True),
+        ("70-x.conf", "IPv6AcceptRA=True", "1", False),
+        ("50-x.conf", "IPv6AcceptRA=yes", "0", False),
+        ("70-x.conf", "#IPv6AcceptRA=yes", "0", False),
+    ],
+)
+def test_a_later_drop_in_decides_on_advertisements(folders, name, line, accept_ra, said):
+    folders("usr", name, f"[Network]\n{line}\n")
+    wish = WISH._replace(sysctls={**SYSCTLS, "accept_ra": accept_ra})
+    assert [name in remark for remark in networkd.remarks(wish, 2)] == [True] * said
 
 
 def test_folder_goes_with_its_last_file(tmp_path, monkeypatch):

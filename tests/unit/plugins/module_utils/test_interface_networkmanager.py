@@ -251,6 +251,57 @@ def test_what_others_changed_since_stays(nmcli, tmp_path, before, edit):
     assert sorted(left.split()) == sorted(before.replace(*edit).split())
 
 
+TWICE = """\
+[connection]
+id=a
+
+[ipv6]
+method=manual
+dns=2001:db8::53;
+
+[ipv4]
+method=auto
+
+[ipv6]
+dns-search=example.com;
+method=auto
+"""
+
+
+def test_sections_of_one_name_are_one(nmcli, tmp_path):
+    path = tmp_path / "uplink.nmconnection"
+    path.write_text(TWICE)
+    assert networkmanager.section_of(TWICE) == ["dns=2001:db8::53;", "", "dns-search=example.com;", "method=auto"]
+    text = converge(nmcli, WISH)
+    assert [text.count(part) for part in ("[ipv6]", "dns-search=", "dns=", "method=manual", "[ipv4]")] == [1] * 5
+    assert converge(nmcli, WISH) == text
+    assert networkmanager.given_back(str(path), path.read_bytes(), TWICE.encode()) is None
+
+
+@pytest.mark.parametrize("before", [PROFILE, FULL])
+@pytest.mark.parametrize(
+    ("edit", "stays", "gone"),
+    [
+        (("method=manual", "method=link-local"), ["method=link-local"], ["method=auto"]),
+        (("ip6-privacy=0", "ip6-privacy=1"), ["ip6-privacy=1"], ["ip6-privacy=2"]),
+        ((",fe80::1,1024", ",fe80::77,1024"), ["::/0,fe80::77,1024"], ["gateway=fe80::8", "::/0,fe80::7,"]),
+        (("9::/48,fe80::2", "9::/48,fe80::88"), ["9::/48,fe80::88", "method=auto"], ["fe80::77"]),
+    ],
+)
+def test_what_others_changed_of_ours_stays(nmcli, tmp_path, before, edit, stays, gone):
+    path = tmp_path / "uplink.nmconnection"
+    path.write_text(before)
+    converge(nmcli, WISH)
+    assert path.read_text().count(edit[0]) >= 1
+    ours = path.read_text().rpartition(edit[0])
+    path.write_text(ours[0] + edit[1] + ours[2])
+    left = (networkmanager.given_back(str(path), path.read_bytes(), before.encode()) or b"").decode()
+    part = "\n".join(networkmanager.section_of(left) or [])
+    assert [line in part for line in stays] == [True] * len(stays)
+    assert [line in part for line in gone] == [False] * len(gone)
+    assert "2001:db8::1/64" not in part
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

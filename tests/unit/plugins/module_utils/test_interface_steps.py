@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface as core
+from ansible_collections.ipv6.rollout.plugins.module_utils import interface_refuse as refuse
 from ansible_collections.ipv6.rollout.plugins.module_utils import interface_steps as steps_of
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
@@ -203,7 +204,6 @@ def test_a_learnt_address_becomes_ours():
 @pytest.mark.parametrize(
     ("asked", "now", "reason"),
     [
-        (wish(NEW), seen(other=[NEW]), "already on eth1"),
         (wish(NEW), seen("2001:db8::2/48"), "with /48, not as 2001:db8::2/64"),
     ],
 )
@@ -212,14 +212,39 @@ def test_refused(asked, now, reason):
         steps_of.changes(asked, now)
 
 
+@pytest.mark.parametrize(
+    ("beside", "refused"),
+    [
+        ({"gateway": "fe80::1"}, "gateway beside"),
+        ({"name": "eth0", "routes": [{}]}, "name and routes beside"),
+        ({"gateway": "", "routes": []}, ""),
+        ({"interfaces": [], "gateway": "fe80::1"}, ""),
+    ],
+)
+def test_nothing_beside_the_list(beside, refused):
+    params = {"interfaces": [{}], "name": None, "addresses": [], "gateway": None, "routes": None, **beside}
+    if refused:
+        with pytest.raises(RolloutError, match=f"interfaces: {refused} it would have no effect"):
+            refuse.refuse_beside(params)
+    else:
+        refuse.refuse_beside(params)
+
+
+def test_an_address_is_on_one_interface():
+    now = seen(other=[NEW])
+    with pytest.raises(RolloutError, match="already on eth1"):
+        refuse.refuse_elsewhere(wish(NEW), now, {"eth1": [OLD]})
+    refuse.refuse_elsewhere(wish(NEW), now, {"eth1": [NEW]})
+
+
 @pytest.mark.parametrize("kind", ["remove", "forget"])
 def test_own_connection_is_never_cut(kind):
     steps = [core.Operation("add", NEW), core.Operation(kind, OLD)]
     with pytest.raises(
         RolloutError, match=r"2001:db8::1 is what ssh uses, .*\{address: 2001:db8::1/64, deprecated: true"
     ):
-        steps_of.refuse_own(steps, {"2001:db8::1": "what ssh uses"})
-    steps_of.refuse_own(steps, {"2001:db8::2": "what ssh uses"})
+        refuse.refuse_own("eth0", steps, {"2001:db8::1": "what ssh uses"})
+    refuse.refuse_own("eth0", steps, {"2001:db8::2": "what ssh uses"})
 
 
 @pytest.mark.parametrize(
@@ -235,9 +260,9 @@ def test_own_connection_is_never_cut(kind):
 def test_default_route_is_needed(asked, then, reason):
     if reason:
         with pytest.raises(RolloutError, match=f"gateway: none is named for eth0 .*{reason}.*no_default_route"):
-            steps_of.refuse_no_route([asked], then)
+            refuse.refuse_no_route([asked], then)
     else:
-        steps_of.refuse_no_route([asked], then)
+        refuse.refuse_no_route([asked], then)
 
 
 def test_route_of_another_metric_stays():
@@ -273,6 +298,119 @@ def test_lifetime_of_others_comes_back():
     assert steps_of.described("eth0", back) == steps_of.described("eth0", now)
 
 
+def back_again(now):
+    return steps_of.after("eth0", now, steps_of.changes_back("eth0", now))
+
+
+def test_switching_ipv6_off_takes_everything_along():
+    """It is told, judged and undone address by address: the kernel removes them all."""
+    link, record = "2001:db8:7::/48 via fe80::7 dev eth0", core.Record((NEW,), {"disable_ipv6": "1"}, (), (), {}, {})
+    now = seen(OLD, NEW, routes=[link, SET_BY_HAND], sysctls={"disable_ipv6": "0"}, record=record)
+    steps = steps_of.changes_back("eth0", now)
+    assert kinds(steps) == ["remove", "unroute", "unroute", "remove", "sysctl"]
+    then = steps_of.after("eth0", now, steps)
+    assert (then.addresses["eth0"], then.routes) == ([], [])
+    assert {step.value.split()[0] for step in steps_of.undone(steps) if step.kind == "add"} == {OLD, NEW}
+    with pytest.raises(RolloutError, match=r"disable_ipv6: it was 1 before.*fe80::80, which is what ssh uses"):
+        refuse.refuse_own("eth0", steps, {"fe80::80": "what ssh uses"}, ["192.0.2.80", "fe80::80"])
+    refuse.refuse_own("eth0", steps, {"fe80::80": "what ssh uses"}, [])
+
+
+@pytest.mark.parametrize(
+    ("peer", "left", "refused"),
+    [
+        ("2001:db8:ffff::1", [], True),
+        ("2001:db8:ffff::1", ["unreachable default dev lo metric 4278198272"], True),
+        ("2001:db8:ffff::1", ["default from 2001:db8:5::/64 via fe80::1 dev eth0"], True),
+        ("2001:db8:ffff::1", ["2001:db8:ffff::/48 via fe80::1 dev eth0"], False),
+        ("2001:db8::9", ["2001:db8::/64 dev eth0 proto kernel metric 256"], False),
+        ("", [], False),
+    ],
+)
+def test_the_way_back_of_the_connection_stays(peer, left, refused):
+    before, then = seen(routes=[SET_BY_HAND, *left]), seen(routes=left)
+    if refused:
+        with pytest.raises(RolloutError, match=f"no route would be left to {peer}"):
+            refuse.refuse_cut_off(peer, before, then)
+    else:
+        refuse.refuse_cut_off(peer, before, then)
+
+
+def test_a_route_that_others_set_since_stays():
+    first = after_run(wish(NEW), seen(routes=[SET_BY_HAND]))
+    theirs = "default via fe80::77 dev eth0 metric 1024"
+    then = first._replace(routes=[core.route_of(theirs)])
+    assert [one.words for one in back_again(then).routes] == [theirs]
+    assert "route" not in kinds(steps_of.changes(wish(NEW, gateway=None), then))
+
+
+def test_a_route_whose_device_is_gone_does_not_come_back():
+    first = after_run(wish(NEW), seen(routes=["default via fe80::9 dev eth9 metric 1024"]))
+    assert [step.kind for step in steps_of.changes_back("eth0", first) if "route" in step.kind] == ["unroute"]
+    assert steps_of.not_coming_back(first) == ["default via fe80::9 dev eth9 metric 1024"]
+
+
+def test_our_own_route_is_not_what_was_there_before():
+    first = after_run(wish(NEW), seen(routes=[SET_BY_HAND]))
+    asked = wish(NEW)._replace(name="eth1")
+    now = first._replace(record=EMPTY)
+    steps = steps_of.changes(asked, now)
+    assert steps_of.recorded(asked, now, steps, [first.record]).routes_before == (SET_BY_HAND,)
+    # The interface that had it leaves it to the one that gets it.
+    taken = steps_of.places(asked, first)
+    assert not {"route", "unroute"} & set(kinds(steps_of.changes(wish(NEW, gateway=None), first, (), taken)))
+
+
+def test_a_default_route_for_one_source_is_another_one():
+    theirs = "default from 2001:db8:5::/64 via fe80::1 dev eth0 metric 1024"
+    now = seen(routes=[theirs])
+    then = after_run(wish(NEW), now)
+    assert {one.to for one in then.routes} == {"default", "default from 2001:db8:5::/64"}
+    with pytest.raises(RolloutError, match="there is no IPv6 default route"):
+        refuse.refuse_no_route([wish(NEW, gateway=None)], now)
+
+
+def test_a_route_to_nowhere_comes_back():
+    now = seen(routes=["unreachable default dev lo metric 1024", "blackhole 2001:db8:9::/48 dev lo metric 1024"])
+    then = after_run(wish(NEW, routes=[{"to": "2001:db8:9::/48", "via": "fe80::1"}]), now)
+    assert not any(one.nowhere for one in then.routes)
+    assert {one.words for one in back_again(then).routes} == {one.words for one in now.routes}
+
+
+def test_lifetimes_and_flags_come_back():
+    """An address that expires is set for ever, and gets its time back."""
+    theirs = address(NEW, valid=500, preferred=300, flags=("noprefixroute",))
+    now = seen(theirs, sysctls=OFF)
+    assert [step.value for step in steps_of.changes(wish(NEW, gateway=None), now)] == [
+        f"{NEW} preferred_lft forever noprefixroute"
+    ]
+    then = after_run(wish(NEW, gateway=None), now)
+    assert then.addresses["eth0"] == [address(NEW, flags=("noprefixroute",))]
+    assert steps_of.changes(wish(NEW, gateway=None), then) == []
+    assert back_again(then).addresses["eth0"] == [theirs]
+
+
+def test_a_sysctl_that_others_changed_stays():
+    first = after_run(wish(NEW), seen())
+    changed = first._replace(sysctls={**first.sysctls, "accept_ra": "2"})
+    assert back_again(changed).sysctls == {**PLAIN, "accept_ra": "2"}
+    assert back_again(first).sysctls == PLAIN
+
+
+@pytest.mark.parametrize(("metric", "told"), [(512, True), (2048, False)])
+def test_a_preferred_route_of_others_is_told(metric, told):
+    then = after_run(wish(NEW), seen(routes=[f"default via fe80::9 dev eth1 metric {metric}"]))
+    assert bool(refuse.other_router(wish(NEW), then)) == told
+
+
+def test_phases():
+    steps = [core.Operation(kind, "") for kind in ("remove", "add", "route", "unroute", "forget", "remove")]
+    assert [kinds(part) for part in steps_of.phases(steps)] == [
+        ["remove", "add", "route"],
+        ["unroute", "forget", "remove"],
+    ]
+
+
 hosts = st.integers(1, 6).map(lambda number: f"2001:db8::{number:x}/64")
 routers = st.sampled_from(["fe80::1", "fe80::2", "2001:db8::ffff"])
 further = st.lists(
@@ -293,18 +431,19 @@ wishes = st.builds(
     further,
     st.booleans(),
 )
-held_addresses = st.lists(st.tuples(hosts, st.booleans()), unique_by=lambda one: one[0], max_size=4).map(
-    lambda chosen: [address(text, deprecated=old) for text, old in chosen]
+lasting = st.fixed_dictionaries({"valid": st.sampled_from([0, 500]), "flags": st.sampled_from([(), ("home",)])})
+held_addresses = st.lists(st.tuples(hosts, st.booleans(), lasting), unique_by=lambda one: one[0], max_size=4).map(
+    lambda chosen: [address(text, deprecated=old, **more) for text, old, more in chosen]
 )
 held_routes = st.lists(
     st.builds(
         lambda to, via, dev, metric: f"{to} via {via} dev {dev} metric {metric}",
-        st.sampled_from(["default", "2001:db8:8::/48"]),
+        st.sampled_from(["default", "default from 2001:db8:5::/64", "unreachable default", "2001:db8:8::/48"]),
         routers,
         st.sampled_from(["eth0", "eth1"]),
         st.sampled_from([1, 512, 1024]),
     ),
-    unique_by=lambda words: (words.split()[0], words.split()[-1]),
+    unique_by=lambda words: core.route_of(words).place,
     max_size=4,
 )
 values = st.fixed_dictionaries({key: st.sampled_from("012") for key in PLAIN})

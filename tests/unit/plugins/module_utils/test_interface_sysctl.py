@@ -93,9 +93,9 @@ def test_files_by_name_across_folders(tmp_path):
 @pytest.mark.parametrize(
     ("culprits", "expected"),
     [
-        ([], "/etc/sysctl.d/99-zz-ipv6-rollout-eth0_5.conf"),
-        (["/etc/sysctl.d/10-x.conf", "/etc/sysctl.conf"], "/etc/sysctl.d/99-zz-ipv6-rollout-eth0_5.conf"),
-        (["/usr/lib/sysctl.d/zz-x.conf"], "/etc/sysctl.d/zz-x.conf-99-zz-ipv6-rollout-eth0_5.conf"),
+        ([], "/etc/sysctl.d/99-zz-ipv6-rollout-eth0_5-e85212.conf"),
+        (["/etc/sysctl.d/10-x.conf", "/etc/sysctl.conf"], "/etc/sysctl.d/99-zz-ipv6-rollout-eth0_5-e85212.conf"),
+        (["/usr/lib/sysctl.d/zz-x.conf"], "/etc/sysctl.d/zz-x.conf-99-zz-ipv6-rollout-eth0_5-e85212.conf"),
     ],
 )
 def test_our_file_sorts_last(culprits, expected):

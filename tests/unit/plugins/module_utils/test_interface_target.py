@@ -57,6 +57,7 @@ def fixture_shell(monkeypatch):
         ({"dynamic": True, "mngtmpaddr": True}, (False, False, False, True)),
         ({"dynamic": True, "temporary": True, "deprecated": True}, (False, False, False, True)),
         ({"dynamic": True}, (False, False, False, False)),
+        ({"dynamic": True, "deprecated": True}, (False, False, True, False)),
         ({"mngtmpaddr": True}, (False, False, False, False)),
         ({"dynamic": True, "protocol": "kernel_ra"}, (False, False, False, True)),
         ({"dynamic": True, "mngtmpaddr": True, "protocol": "something"}, (False, False, False, False)),
@@ -66,7 +67,42 @@ def test_address(shell, flags, expected):
     shell.answers["ip -o -6 route"] = ""
     entries = [{**ADDRESS, **flags}, {}, {**ADDRESS, "scope": "link"}, {"family": "inet", "local": "192.0.2.1"}]
     seen = target.see("eth0", [{"ifname": "eth0", "addr_info": entries}], core.Record(), ())
-    assert [tuple(one[2:]) for one in seen.addresses["eth0"]] == [expected]
+    assert [tuple(one[2:6]) for one in seen.addresses["eth0"]] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"valid_life_time": 0xFFFFFFFF, "preferred_life_time": 0xFFFFFFFF}, ""),
+        ({"valid_life_time": 500, "preferred_life_time": 300}, " valid_lft 500 preferred_lft 300"),
+        ({"noprefixroute": True, "home": True}, " noprefixroute home"),
+        ({"dynamic": True, "mngtmpaddr": True, "valid_life_time": 500}, ""),
+    ],
+)
+def test_words_of_an_address(shell, flags, words):
+    shell.answers["ip -o -6 route"] = ""
+    seen = target.see("eth0", [{"ifname": "eth0", "addr_info": [{**ADDRESS, **flags}]}], core.Record(), ())
+    assert seen.addresses["eth0"][0].words == f"2001:db8::1/64{words}"
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        ("", ["ip -6 route replace default nhid 5 proto static metric 9"]),
+        (
+            "nhid",
+            [
+                "ip -6 route replace default nhid 5 proto static metric 9",
+                "ip -6 route replace default via fe80::a dev eth0 proto static metric 9",
+            ],
+        ),
+    ],
+)
+def test_a_route_by_a_nexthop_object(shell, broken, expected):
+    shell.fails = broken
+    step = core.Operation("route", "default nhid 5 via fe80::a dev eth0 proto static metric 9")
+    target.apply("eth0", [step], 1)
+    assert shell.changed() == expected
 
 
 def test_routes(shell):
@@ -74,11 +110,15 @@ def test_routes(shell):
         "2001:db8::/64 dev eth0 proto kernel metric 256 expires 86399sec pref medium\n"
         "2001:db8:9::5 via fe80::5 dev eth0 metric 50 onlink pref medium\n"
         "unreachable 2001:db8:8::/48 dev lo metric 1024 error -101 pref medium\n"
+        "2001:db8:7::/48 via fe80::5 dev eth0 metric 50 expires 77sec pref medium\n"
         "default via fe80::1 dev eth0 proto ra metric 1024 expires 8sec hoplimit 64 pref medium\n"
         "default metric 1024 pref medium \\\tnexthop via fe80::2 dev eth0 weight 1 "
         "\\\tnexthop via fe80::3 dev eth0 weight 1\n"
     )
     found = [(one.to, one.gateway, one.device, one.metric, one.learnt, one.words) for one in target.routes()]
+    nowhere, expiring = found.pop(2), found.pop(2)
+    assert nowhere == ("2001:db8:8::/48", "", "lo", 1024, False, "unreachable 2001:db8:8::/48 dev lo metric 1024")
+    assert expiring[-1] == "2001:db8:7::/48 via fe80::5 dev eth0 metric 50 expires 77"
     assert found[:3] == [
         ("2001:db8::/64", "", "eth0", 256, True, "2001:db8::/64 dev eth0 proto kernel metric 256"),
         ("2001:db8:9::5/128", "fe80::5", "eth0", 50, False, "2001:db8:9::5 via fe80::5 dev eth0 metric 50 onlink"),
@@ -169,6 +209,15 @@ def test_what_fails_is_undone(shell, monkeypatch, fails, addresses, reason, expe
     assert shell.changed() == expected
 
 
+def test_any_error_undoes(shell):
+    def broken(_step):
+        raise OSError("no such program")
+
+    with pytest.raises(OSError, match="no such program"):
+        target.apply("eth0", [core.Operation("route", "default via fe80::1"), STEPS[0]], 1, broken)
+    assert shell.changed() == ["ip -6 route replace default via fe80::1", "ip -6 route del default via fe80::1"]
+
+
 def test_a_refusal_of_the_link_undoes_what_came_before(shell, monkeypatch):
     values = []
     monkeypatch.setattr(target, "_set_sysctl", lambda name, setting: values.append(setting))
@@ -241,6 +290,7 @@ def test_kernel_without_ipv6(monkeypatch):
     [
         ("192.0.2.80", "[]", "eth1"),
         ("2001:db8::80", "[]", "eth1"),
+        ("2001:DB8:0::80", "[]", "eth1"),
         ("www1", '[{"dst": "default", "dev": "eth0"}]', "eth0"),
         (None, "[]", None),
     ],
