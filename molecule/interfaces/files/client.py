@@ -1,7 +1,7 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask one address until it fails for the first time, then another one; count what was lost, and when."""
+"""Ask one address until it answers, then until it fails for the first time, then another one; count what was lost."""
 
 import datetime
 import http.client
@@ -27,6 +27,9 @@ def ask(address):
         connection.close()
 
 
+# Its server may have been started this very moment.
+while not ask(OLD) and time.monotonic() < LIMIT:
+    time.sleep(0.1)
 old_served = 0
 while ask(OLD) and time.monotonic() < LIMIT:
     old_served += 1
