@@ -57,7 +57,8 @@ def watch_of(applied):
     class Seen:
         process = types.SimpleNamespace(kill=lambda: None, wait=lambda: None)
 
-        def __init__(self, target, seconds):
+        def __init__(self, target, mend, seconds):
+            self.seen = []
             self.events = {"armed": ["100", "105"], "gone": ["105"], "note": ["exact"], "end": []}
             if left.pop(0):
                 self.events["applied"] = ["101"]
@@ -129,10 +130,42 @@ def test_a_case_counts_only_if_its_fault_happened(driver, monkeypatch, name, app
     monkeypatch.setattr(driver, "Controller", controller_of(**run))
     monkeypatch.setattr(driver, "_shut", lambda target: shut)
     host = Host()
-    late, why = driver.case(host, 1, 1, name)
-    assert why.partition("\n")[0].startswith(reason) if reason else not why
-    assert late == (0.0 if reason else 0.5)
+    if reason:
+        with pytest.raises(driver.Failure, match=f"^{reason}"):
+            driver.case(host, 1, 1, name)
+    else:
+        # After a restart the time counts from when the machine is up.
+        assert driver.case(host, 1, 1, name) == (0.0 if name == "machine: restarted" else 0.5)
     assert host.restarted == (name == "machine: restarted" and not reason)
+
+
+TRACE = "trace 17 /bin/sh guard.sh"
+
+
+@pytest.mark.parametrize(
+    ("looks", "late", "reason"),
+    [
+        # When the guard is still clearing up, the host is back already.
+        ([(106.0, ["all is well", TRACE, "note"]), (112.0, ["all is well", "note"])], 1.0, ""),
+        ([(106.0, ["all is lost"]), (108.0, ["all is well"])], 3.0, ""),
+        ([(106.0, ["all is lost"]), (111.0, ["all is well"])], 0.0, "it came back, but 6.0 s after"),
+        ([(106.0, ["all is lost"]), (111.0, ["all is lost"])], 0.0, "the host is not what it was"),
+        ([(106.0, ["all is well", TRACE]), (136.0, ["all is well", TRACE])], 0.0, "the host is not what it was"),
+    ],
+)
+def test_when_a_host_is_back(driver, monkeypatch, looks, late, reason):
+    monkeypatch.setattr(driver, "Watch", watch_of([True]))
+    monkeypatch.setattr(driver, "Controller", controller_of(LOST))
+    monkeypatch.setattr(driver, "_shut", lambda target: True)
+    host, left = Host(), list(looks)
+    monkeypatch.setattr(host, "look", lambda: left.pop(0))
+    if reason:
+        with pytest.raises(driver.Failure, match=reason) as failed:
+            driver.case(host, 1, 1, CUT)
+        # Only one that is merely late can go on as it is.
+        assert isinstance(failed.value, driver.Late) == reason.startswith("it came back")
+    else:
+        assert driver.case(host, 1, 1, CUT) == late
 
 
 @pytest.mark.parametrize(("closed", "expected"), [((), False), (("192.0.2.11",), True), (("2001:db8::11",), True)])
