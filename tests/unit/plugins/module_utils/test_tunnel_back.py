@@ -23,7 +23,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils import (
 )
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.tests.unit.plugins.module_utils.test_tunnel_apply import (
-    _kernel,  # noqa: F401
+    _kernel,
     everything,
     present,
     sysctls,
@@ -34,6 +34,9 @@ from ansible_collections.ipv6.rollout.tests.unit.plugins.module_utils.tunnel_giv
     SIT,
     WIREGUARD,
 )
+
+# A fixture for every test here, by being there.
+__all__ = ["_kernel"]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files of root's can only be written by root")
 
