@@ -112,16 +112,6 @@ def _matches(path: str, pattern: str) -> bool:
     )
 
 
-def sourced(content: str, path: str, folder: str = "/etc/network") -> bool:
-    """Tell whether an interfaces file reads another file, by ``source`` or ``source-directory``."""
-    path = os.path.normpath(path)
-    return any(
-        _matches(path, pattern) and _allowed(line, path)
-        for line in logical_lines(content)
-        for pattern in _patterns(line, folder)
-    )
-
-
 def reading(path: str, coming: str = "", seen: t.Collection[str] = ()) -> t.Iterator[t.Tuple[str, str]]:
     """Return all lines that ifupdown reads from a file and those that it sources, in order, each with its file.
 
