@@ -3,7 +3,7 @@
 set -eu
 
 # A package enables its daemons when it is installed; a lab machine runs only what its kind asks for.
-for unit in NetworkManager NetworkManager-dispatcher NetworkManager-wait-online apache2 haproxy named \
+for unit in NetworkManager NetworkManager-dispatcher NetworkManager-wait-online apache2 dovecot dovecot.socket haproxy named \
     named-resolvconf netfilter-persistent networking nftables openvpn postfix radvd systemd-networkd \
     systemd-networkd-wait-online tayga unbound unbound-resolvconf wpa_supplicant apache-htcacheclean cron ssh.socket \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer; do
