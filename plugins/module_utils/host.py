@@ -13,13 +13,15 @@ import re
 import time
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, filter_table, ip6tables
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, filter_table, ip6tables, listeners
 
 Data = t.Dict[str, t.Any]
 
 SYSCTLS = (
     "net.ipv4.ip_forward",
+    "net.ipv4.ip_local_port_range",
     "net.ipv6.bindv6only",
+    "net.ipv6.ip_nonlocal_bind",
     "net.ipv6.conf.all.disable_ipv6",
     "net.ipv6.conf.default.disable_ipv6",
     "net.ipv6.conf.all.forwarding",
@@ -34,6 +36,9 @@ MANAGERS = {
     "docker": "docker.service",
     "netfilter-persistent": "netfilter-persistent.service",
 }
+
+# The tables that iptables-save prints.
+IPTABLES = ("raw", "mangle", "nat", "filter", "security")
 
 
 def text(path: str) -> str:
@@ -115,35 +120,6 @@ def sysctls() -> t.Dict[str, str]:
     return {name: text("/proc/sys/" + name.replace(".", "/")).strip() for name in SYSCTLS}
 
 
-def listener(line: str) -> t.Optional[Data]:
-    """Read one line of ``ss -H -lntupe``; None where it is no socket that listens for TCP or UDP."""
-    fields = line.split()
-    if len(fields) < 6 or fields[0] not in ("tcp", "udp"):
-        return None
-    address, _colon, port = fields[4].rpartition(":")
-    address, _percent, device = address.partition("%")
-    v6only = re.search(r"\bv6only:([01])", line)
-    process = re.search(r'users:\(\("((?:[^"\\]|\\.)*)",pid=(\d+)', line)
-    address = address.strip("[]")
-    return {
-        "protocol": fields[0],
-        "address": "::" if address == "*" else address,
-        "port": int(port) if port.isdigit() else 0,
-        "device": device.rstrip("]"),
-        "ipv4": (":" not in address and address != "*") or bool(v6only and v6only.group(1) == "0"),
-        "ipv6": (":" in address or address == "*") and not address.startswith("::ffff:"),
-        "process": process.group(1) if process else "",
-        "pid": int(process.group(2)) if process else 0,
-    }
-
-
-def listeners() -> t.List[Data]:
-    """List every socket that waits for clients, and the families of the clients that it serves."""
-    done = commands.run(["ss", "-H", "-lntupe"])
-    sockets = [entry for entry in (listener(line) for line in done.out.splitlines()) if entry]
-    return sorted(sockets, key=lambda entry: (entry["protocol"], entry["port"], entry["address"]))
-
-
 def firewall(with_rules: bool = False) -> Data:
     """Tell the back end, the policies and the number of rules of both families, and if asked for the rules."""
     found: Data = {}
@@ -151,7 +127,7 @@ def firewall(with_rules: bool = False) -> Data:
         if not commands.found(f"{program}-save"):
             found[family] = {"installed": False, "rules": 0, "policies": {}, "chains": []}
             if with_rules:
-                found[family].update(saved="", other="")
+                found[family].update(saved="", other="", problem="")
             continue
         done = commands.run([f"{program}-save"])
         table = filter_table.parse(filter_table.tables(done.out).get("filter", ""))
@@ -164,10 +140,29 @@ def firewall(with_rules: bool = False) -> Data:
         if with_rules:
             found[family]["saved"] = done.out
             found[family]["other"] = ip6tables.other_back_end(program)
+            found[family]["problem"] = done.said if done.rc != 0 else ""
+    if with_rules:
+        found["nft_tables"] = nft_tables(commands.run(["nft", "-j", "list", "chains"]).out)
     found["ipv6"]["tracking_refused"] = ip6tables.tracking_refused()
     found["persistent"] = ip6tables.missing_package() is None
     found["backend"] = os.path.basename(os.path.realpath("/etc/alternatives/ip6tables")).replace("xtables-", "")
     return found
+
+
+def nft_tables(listed: str) -> t.List[str]:
+    """Name the tables of nft that see what comes in, and that are none of iptables, from ``nft -j list chains``."""
+    try:
+        chains = [entry["chain"] for entry in json.loads(listed or "{}").get("nftables", []) if "chain" in entry]
+    except ValueError:
+        return []
+    return sorted(
+        {
+            f"{chain['family']} {chain['table']}"
+            for chain in chains
+            if chain.get("hook") in ("ingress", "prerouting", "input")
+            and not (chain["family"] in ("ip", "ip6") and chain["table"] in IPTABLES)
+        }
+    )
 
 
 def managers() -> t.List[str]:
@@ -241,7 +236,7 @@ def look(with_rules: bool = False) -> Data:
         "interfaces": interfaces(),
         "routes": routes(),
         "sysctls": sysctls(),
-        "listeners": listeners(),
+        **listeners.look(),
         "firewall": firewall(with_rules),
         "managers": managers(),
         "dpkg": dpkg(),

@@ -16,6 +16,7 @@ import ipaddress
 import re
 import typing as t
 
+from ansible_collections.ipv6.rollout.plugins.module_utils import httpd_text
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.sockets import Endpoint
 
@@ -59,41 +60,24 @@ def target(spec: str) -> tuple[str, int]:
 
 
 def parse(text: str, file: str) -> list[Listen]:
-    """List the Listen directives of a file; ``group`` numbers the blocks, so that two of one kind stay apart."""
+    """List the Listen directives of a file."""
     found = []
-    blocks: list[tuple[str, int]] = []
-    groups = 0
-    lines = text.split("\n")
-    number = 0
-    while number < len(lines):
-        first = number
-        whole = lines[number].rstrip("\r")
-        while whole.endswith("\\") and number + 1 < len(lines):
-            number += 1
-            whole = whole[:-1] + lines[number].rstrip("\r")
-        number += 1
-        line = whole.strip()
-        opened = re.fullmatch(r"<([A-Za-z]\w*)\s*([^>]*)>", line)
-        if line.startswith("</"):
-            if blocks:
-                blocks.pop()
-        elif opened:
-            groups += 1
-            blocks.append((f"{opened.group(1).lower()} {opened.group(2).strip()}", groups))
-        elif re.match(r"listen\s", line, re.IGNORECASE):
-            words = line.split(None, 2)
+    for entry in httpd_text.directives(text):
+        words = entry.text.split(None, 2)
+        if words[0].lower() == "listen" and len(words) > 1:
             address, port = target(words[1])
+            tail = words[2] if len(words) > 2 else ""
             found.append(
                 Listen(
                     file,
-                    first,
-                    number - 1,
+                    entry.first,
+                    entry.last,
                     address,
                     port,
-                    words[2] if len(words) > 2 else "",
-                    whole[: len(whole) - len(whole.lstrip())],
-                    tuple(name for name, _group in blocks),
-                    blocks[-1][1] if blocks else 0,
+                    tail,
+                    entry.indent,
+                    entry.blocks,
+                    entry.group,
                     words[1],
                 )
             )
@@ -275,6 +259,12 @@ def expected(found: t.Sequence[Listen], modules: frozenset[str], kernel: bool = 
         elif state and entry.port:
             hosts.setdefault(entry.port, []).append(entry.address)
     return {port: sockets(names, port, kernel) for port, names in hosts.items() if port not in unknown}
+
+
+def hears(ends: t.Collection[Endpoint], host: str, port: int) -> bool:
+    """Tell whether a client of an address gets one of these sockets; an empty host is any address."""
+    wide = {(ANY6, port)} if ":" in host else {(ANY6, port), (ANY4, port)}
+    return bool(wide.intersection(ends)) or (host, port) in ends or (not host and bool(ends))
 
 
 def differs(wanted_sockets: t.Mapping[int, set[Endpoint]], found: t.Collection[Endpoint]) -> bool:

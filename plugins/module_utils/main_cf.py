@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
@@ -32,6 +31,8 @@ RESTART = frozenset(
     + ["data_directory", "mail_owner", "setgid_group", "process_id_directory", "maillog_file", "import_environment"]
 )
 CHOICES = {"smtp_address_preference": ("any", "ipv4", "ipv6")}
+# The mapped one is for sockets of both families; Debian writes all three.
+LOOPBACK = ("127.0.0.0/8", "[::ffff:127.0.0.0]/104", "[::1]/128")
 BIND = {"smtp_bind_address": 4, "smtp_bind_address6": 6}
 WILDCARD = {4: "0.0.0.0", 6: "::"}
 
@@ -140,7 +141,7 @@ def clean(parameters: t.Mapping[str, t.Any]) -> dict[str, str]:
         if not re.fullmatch(r"[a-z0-9_]+", name):
             raise RolloutError(f"parameters: {shown(name)} is no name of a main.cf parameter; letters, digits, _")
         found[name] = _plain(where, given)
-        _check_value(where, name, found[name])
+        check_value(where, name, found[name])
     return found
 
 
@@ -159,7 +160,8 @@ def _plain(where: str, given: t.Any) -> str:
     return value
 
 
-def _check_value(where: str, name: str, value: str) -> None:
+def check_value(where: str, name: str, value: str) -> None:
+    """Check what can be checked of a value before Postfix sees it."""
     if "$" in value:
         return  # another parameter: only Postfix can tell
     if name in NETWORKS:
@@ -173,6 +175,29 @@ def _check_value(where: str, name: str, value: str) -> None:
             kind(value.strip("[]"))
         except ValueError:
             raise RolloutError(f"{where}: {shown(value)} is no IPv{BIND[name]} address") from None
+
+
+def trusted(prefixes: t.Sequence[t.Any]) -> str:
+    """Return mynetworks for plain prefixes: this host itself first, then the prefixes as Postfix wants them."""
+    found = [*LOOPBACK]
+    for given in prefixes:
+        where = "trusted_networks"
+        if not isinstance(given, str):
+            raise RolloutError(f"{where}: {shown(given)} is no prefix; quote it")
+        plain = given.strip().replace("[", "").replace("]", "")
+        try:
+            loose = ipaddress.ip_network(plain, strict=False)
+            strict = "/" not in plain or ipaddress.ip_address(plain.partition("/")[0]) == loose.network_address
+        except ValueError:
+            raise RolloutError(f"{where}: {shown(given)} is no prefix such as 2001:db8:1::/64") from None
+        if not strict:
+            raise RolloutError(f"{where}: {shown(given)} has host bits set; write {loose}")
+        if loose.prefixlen == 0:
+            raise RolloutError(f"{where}: {shown(given)} is everybody, who could send spam through this host")
+        text = f"[{loose.network_address}]/{loose.prefixlen}" if loose.version == 6 else str(loose)
+        if text not in found:
+            found.append(text)
+    return " ".join(found)
 
 
 def check_network(where: str, word: str) -> None:
@@ -221,22 +246,6 @@ def check_kind(name: str, value: str, default: str) -> None:
         raise RolloutError(f"parameters.{name}: {shown(value)} is no time such as {default}")
     if re.fullmatch(r"\d+", default) and not re.match(r"-?\d", value):
         raise RolloutError(f"parameters.{name}: {shown(value)} is no number (the default is {default})")
-
-
-def services(master: str) -> set[int] | None:
-    """Return the ports of master.cf that listen on every address of inet_interfaces; None where one is unknown."""
-    ports = set()
-    for line in master.splitlines():
-        fields = line.split()
-        if len(fields) < 8 or line[0].isspace() or line.startswith("#") or fields[1] != "inet":
-            continue
-        if ":" in fields[0]:
-            continue  # its own address: inet_interfaces has no say
-        try:
-            ports.add(int(fields[0]) if fields[0].isdigit() else socket.getservbyname(fields[0], "tcp"))
-        except OSError:
-            return None
-    return ports
 
 
 def families(inet_protocols: str, kernel: bool = True) -> set[int]:

@@ -1,331 +1,165 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Postfix: main.cf changed in one go, checked as a copy first, and live only where the master really listens.
-
-Nothing here touches the queue. A reload does not make a running master open or close sockets (it says so only in
-the log), so a change of these, or a master that is behind its main.cf, means a restart.
-"""
+"""Postfix: parameters, tables and services set in one go, and given back."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import os
-import pty
-import re
-import shutil
-import subprocess
-import tempfile
-import time
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, main_cf, sockets
+from ansible_collections.ipv6.rollout.plugins.module_utils import (
+    files,
+    mail_sending,
+    mail_tables,
+    main_cf,
+    master_cf,
+    postfix_server,
+    sockets,
+)
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.module_utils.postfix_apply import (
+    Change,
+    Changes,
+    Outcome,
+    apply,
+    mentioned,
+    stale,
+)
+from ansible_collections.ipv6.rollout.plugins.module_utils.postfix_server import Server, decode, encode
 
-WAIT = 10.0
-HARD = r"\b(fatal|panic|error): "
-LARGE = 8 * 1024 * 1024
-Changes = dict[str, dict[str, t.Optional[str]]]
-
-
-class Settings(t.NamedTuple):
-    """What decides about sockets, as Postfix itself reads it."""
-
-    inet_protocols: str
-    inet_interfaces: str
-    queue_directory: str
-    disabled: str
-
-    def expected(self, directory: str) -> set[sockets.Endpoint] | None:
-        """Return the sockets that a master with these settings listens on, None where that can't be told."""
-        if self.disabled:
-            return None
-        master = (files.read(f"{directory}/master.cf") or b"").decode(errors="surrogateescape")
-        local = (files.read("/proc/net/if_inet6") or b"").decode()
-        return main_cf.endpoints(
-            self.inet_protocols,
-            self.inet_interfaces,
-            main_cf.services(master),
-            os.path.exists("/proc/net/tcp6"),
-            "00000000000000000000000000000001" in local,
-        )
+PACKAGE = "postfix"
+TABLES = "tables"
+Notes = dict[str, t.Any]
 
 
-class Outcome:
-    """What was done, or in a check run would be."""
+class Wish:
+    """What a user wants, checked; the host is not looked at."""
 
-    def __init__(self) -> None:
-        self.parameters: Changes = {}
-        self.before = self.after = ""
-        self.restarted = self.reloaded = self.running = False
-        self.listening: list[str] = []
-        self.warnings: list[str] = []
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was changed."""
-        return self.before != self.after or self.restarted
-
-
-def installed() -> bool:
-    """Tell whether Postfix is here."""
-    return bool(commands.found("postfix") and commands.found("postconf"))
-
-
-def settings(directory: str) -> Settings:
-    """Ask postconf(1) for the effective settings of a configuration directory."""
-    names = ["inet_protocols", "inet_interfaces", "queue_directory", "master_service_disable"]
-    lines = commands.check(["postconf", "-c", directory, "-hx", *names]).split("\n")
-    return Settings(*(line.strip() for line in lines[:4]))
-
-
-def spoken(argv: t.Sequence[str], timeout: float = 60.0) -> commands.Result:
-    """Run a Postfix program at a terminal of its own: elsewhere it tells its errors only to the log."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "PATH": commands.SEARCH_PATH, "LC_ALL": "C"}
-    # The children of a program that starts the daemons would keep a pipe open; a terminal they give up.
-    with contextlib.closing(os.fdopen(ours, "rb", buffering=0)) as reader:
-        try:
-            # run_command has no terminal to offer.
-            started = subprocess.Popen(  # pylint: disable=ansible-bad-function
-                list(argv), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment
+    def __init__(self, given: t.Mapping[str, t.Any]) -> None:
+        self.parameters = main_cf.clean(given.get("parameters") or {})
+        networks = given.get("trusted_networks")
+        if networks:
+            if "mynetworks" in self.parameters:
+                raise RolloutError("trusted_networks: parameters.mynetworks is given too; write one of them")
+            self.parameters["mynetworks"] = main_cf.trusted(networks)
+        if _only_ipv6(self.parameters) and not given.get("allow_ipv6_only"):
+            raise RolloutError(
+                "parameters.inet_protocols: ipv6 makes mail to hosts without an IPv6 address bounce at once, unless a "
+                "relay host or NAT64 takes it, which can't be seen from here, and it breaks the PROXY protocol for "
+                "IPv4 clients; write all, or set allow_ipv6_only (postfix_allow_ipv6_only in the role)"
             )
-        finally:
-            os.close(theirs)
-        said = b""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            try:
-                part = reader.read(4096)
-            except OSError:  # the other side is closed
-                break
-            if not part:
-                break
-            said += part
-        try:
-            code = started.wait(max(0.1, end - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            started.kill()
-            code = 124
-    return commands.Result(code, "", said.decode(errors="replace").replace("\r\n", "\n"))
+        self.tables = mail_tables.clean(given.get("tables") or [])
+        self.overrides = master_cf.clean_overrides(given.get("services") or {})
+        for name, options in self.overrides.items():
+            for parameter, value in options.items():
+                _check_override(f"services.{name}.{parameter}", parameter, value)
+        self.services = master_cf.clean_services(given.get("master") or {})
+        self.sending = mail_sending.clean(given["sending"]) if given.get("sending") else None
 
 
-def complaint(text: str) -> str:
-    """Return the lines that say why, without the warnings around them."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    hard = [line for line in lines if re.search(HARD, line)]
-    return "; ".join(dict.fromkeys(hard or lines[-3:]))
+def _only_ipv6(parameters: t.Mapping[str, str]) -> bool:
+    return main_cf.normal("inet_protocols", parameters.get("inet_protocols", "")) == "ipv6"
 
 
-@contextlib.contextmanager
-def staged(directory: str, text: str) -> t.Iterator[str]:
-    """Give a copy of a configuration directory with another main.cf; the real one is not touched."""
-    with tempfile.TemporaryDirectory(prefix="ipv6-rollout-postfix-") as folder:
-        copied = os.path.join(folder, "postfix")
-
-        def skip(parent: str, names: list[str]) -> list[str]:
-            # Maps may be large and are not what changes: the copy leads to them by a link.
-            return [name for name in names if _large(os.path.join(parent, name))]
-
-        shutil.copytree(directory, copied, ignore=skip, ignore_dangling_symlinks=True)
-        for parent, _folders, names in os.walk(directory):
-            for name in skip(parent, names):
-                inside = os.path.relpath(os.path.join(parent, name), directory)
-                os.symlink(os.path.join(parent, name), os.path.join(copied, inside))
-        files.write(f"{copied}/main.cf", encode(text))
-        # Every Postfix program waits until main.cf is two seconds old, lest it reads half of one.
-        os.utime(f"{copied}/main.cf", (time.time() - 10,) * 2)
-        yield copied
-
-
-def _large(path: str) -> bool:
-    return os.path.isfile(path) and os.path.getsize(path) > LARGE
-
-
-def encode(text: str) -> bytes:
-    """Return text as the bytes that it was read from."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def decode(content: bytes) -> str:
-    """Return bytes as text that gives the same bytes again."""
-    return content.decode("utf-8", "surrogateescape")
-
-
-def verify(directory: str, really: bool) -> str:
-    """Return why Postfix refuses a configuration directory, empty where it takes it.
-
-    ``postfix check`` creates queue folders that are missing; a check run asks ``postfix status``, which reads
-    the same parameters and changes nothing (and may say that Postfix is not running).
-    """
-    done = spoken(["postfix", "-c", directory, "check" if really else "status"])
-    if done.rc == 0 or (not really and "fatal:" not in done.err):
-        return ""
-    return complaint(done.err) or f"return code {done.rc}"
-
-
-def _check_staged(folder: str, directory: str, wanted: t.Mapping[str, str], really: bool) -> None:
-    why = verify(folder, really)
-    if why:
-        broken = verify(directory, really)
-        if broken:
-            raise RolloutError(f"{directory}: Postfix refuses the main.cf that is there now: {broken}; mend it first")
-        raise RolloutError(f"parameters: Postfix refuses them, nothing was changed: {why.replace(folder, directory)}")
-    if not wanted:
+def _check_override(where: str, name: str, value: str | None) -> None:
+    if value is None or "$" in value:
         return
-    unused = commands.run(["postconf", "-c", folder, "-n"]).err
-    defaults = main_cf.values(commands.run(["postconf", "-c", folder, "-d", *sorted(wanted)]).out)
-    for name, value in wanted.items():
-        if f"unused parameter: {name}=" in unused:
-            raise RolloutError(f"parameters.{name}: this Postfix has no such parameter, and no other one refers to it")
-        main_cf.check_kind(name, value, defaults.get(name, ""))
+    if name == "inet_protocols" and not set(main_cf.words(value)) <= {"all", "ipv4", "ipv6"}:
+        raise RolloutError(f"{where}: {shown(value)} is none of all, ipv4, ipv6")
+    main_cf.check_value(where, name, value)
 
 
-class Server:
-    """One Postfix instance of this host."""
-
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
-        self.path = f"{directory}/main.cf"
-        self.by_systemd: bool | None = None
-        self.said = ""
-        if not installed():
-            raise RolloutError("Postfix is not installed here; install the package postfix first")
-        self.saved = files.look(self.path)
-        if self.saved.content is None:
-            raise RolloutError(f"config_directory: there is no {self.path}; configure Postfix first")
-        self.text = decode(self.saved.content)
-        self.settings = settings(directory)
-
-    @property
-    def pid(self) -> int:
-        """The process id of the running master, 0 where there is none."""
-        return sockets.daemon(f"{self.settings.queue_directory}/pid/master.pid", "master")
-
-    def listening(self) -> set[sockets.Endpoint]:
-        """Return what the running master listens on."""
-        pid = self.pid
-        return sockets.listening(pid) if pid else set()
-
-    def write(self, text: str) -> None:
-        """Put another main.cf in place."""
-        files.write(self.path, encode(text), self.saved.mode, self.saved.uid, self.saved.gid)
-
-    def restart(self) -> None:
-        """Stop and start; systemd does it where it started Postfix, so that it goes on knowing about it."""
-        name = os.path.basename(self.directory)
-        unit = "postfix" if self.directory == "/etc/postfix" else f"postfix@{name}"
-        if self.by_systemd is None:  # asked before the first try, which may leave the unit failed
-            self.by_systemd = os.path.isdir("/run/systemd/system") and (
-                commands.run(["systemctl", "is-active", unit]).rc == 0
-            )
-        if self.by_systemd:
-            commands.run(["systemctl", "reset-failed", unit])
-            self.said = commands.run(["systemctl", "restart", unit], timeout=120).err.partition("\n")[0]
-            return
-        spoken(["postfix", "-c", self.directory, "stop"])
-        self.said = complaint(spoken(["postfix", "-c", self.directory, "start"]).err)
-
-    def ready(self, expected: set[sockets.Endpoint] | None) -> bool:
-        """Wait until the master listens as it should."""
-        if not sockets.wait(lambda: bool(self.pid), 3.0):
-            return False  # it gave up at once: no point in waiting on
-        return sockets.wait(lambda: bool(self.pid) and not main_cf.differs(expected, self.listening()), WAIT)
-
-
-def log(since: float) -> str:
-    """Return what the mail system said since a moment, from the journal."""
-    done = commands.run(["journalctl", "-q", "--no-pager", "-o", "cat", "--facility=mail", f"--since=@{int(since)}"])
-    said = complaint(done.out) if done.rc == 0 else ""
-    return said if re.search(HARD, said) else ""
-
-
-def apply(server: Server, text: str, wanted: t.Mapping[str, str], ledger: files.Ledger, really: bool) -> Outcome:
-    """Bring another main.cf to life, or the running master in line with the one that is there."""
-    outcome = Outcome()
-    outcome.before, outcome.after = server.text, text
-    pid = server.pid
-    outcome.running = bool(pid)
-    found = server.listening()
-    target = server.settings
-    if text != server.text:
-        with staged(server.directory, text) as folder:
-            _check_staged(folder, server.directory, wanted, really)
-            target = settings(folder)
-    expected = target.expected(server.directory)
-    altered = {name for name in main_cf.RESTART if _value(server.text, name) != _value(text, name)}
-    if (target.inet_protocols, target.inet_interfaces) == server.settings[:2]:
-        altered -= {"inet_protocols", "inet_interfaces"}  # written another way, or what was in force anyway
-    outcome.restarted = bool(pid) and (bool(altered) or main_cf.differs(expected, found))
-    outcome.reloaded = bool(pid) and not outcome.restarted and text != server.text
-    if outcome.restarted and expected:
-        held = sockets.taken(expected - found, pid)
-        if held:
-            raise RolloutError(f"Postfix can't listen, nothing was changed: {'; '.join(held)}; stop that first")
-    if really and outcome.changed:
-        _go_live(server, text, outcome, expected, found, ledger)
-        found = server.listening()
-    elif outcome.restarted:
-        found = expected if expected is not None else found
-    outcome.listening = sockets.listed(found)
+def present(given: t.Mapping[str, t.Any], directory: str, really: bool) -> Outcome:
+    """Set parameters, tables and services."""
+    wish = Wish(given)
+    if not postfix_server.installed():
+        return _not_yet(wish)
+    server = Server(directory)
+    ledger, original = files.Ledger("postfix"), files.Ledger("postfix")
+    change = Change(server)
+    notes = {name: _notes(ledger, f"{directory}/{name}") for name in ("main.cf", "master.cf")}
+    warnings: list[str] = []
+    changes: Changes = {}
+    change.main = _set(server.main, wish.parameters, notes["main.cf"], changes)
+    decision = None
+    if wish.sending:
+        decision = _decide(wish, change, notes, warnings)
+        change.main = _set(change.main, wish.parameters, notes["main.cf"], changes)
+    warnings += _missing_addresses(wish.parameters, really)
+    services = _services(change, wish, notes["master.cf"])
+    ours = ledger.notes.setdefault(TABLES, {})
+    for table in wish.tables:
+        path = f"{directory}/{table.name}"
+        if files.read(path) != table.text.encode():
+            change.files[path] = table.text.encode()
+        elif not stale(directory, table):
+            continue
+        change.tables.append(table)
+        ours[path] = f"{directory}/{table.index_name}" if table.index_name else None
+    if not ours:
+        del ledger.notes[TABLES]
+    _note(ledger, f"{directory}/main.cf", notes["main.cf"], server.main, change.main)
+    _note(ledger, f"{directory}/master.cf", notes["master.cf"], server.master, change.master)
+    fresh = {name: wish.parameters[name] for name in changes}
+    overridden = {name for options in services.values() for name in options if options[name]["after"] is not None}
+    outcome = _guarded(change, fresh, overridden - {""}, ledger, original, really)
+    outcome.parameters, outcome.services = changes, services
+    outcome.tables = _told(wish.tables, directory, {table.name for table in change.tables})
+    outcome.sending = {} if decision is None else decision._asdict()
+    outcome.warnings += warnings
     return outcome
 
 
-def _value(text: str, name: str) -> str:
-    return main_cf.normal(name, main_cf.values(text).get(name, ""))
+def _told(tables: t.Sequence[mail_tables.Table], directory: str, changed: t.Container[str]) -> dict[str, Notes]:
+    return {
+        table.name: {"map": f"{table.type}:{directory}/{table.name}", "changed": table.name in changed}
+        for table in tables
+    }
 
 
-def _go_live(
-    server: Server,
-    text: str,
-    outcome: Outcome,
-    expected: set[sockets.Endpoint] | None,
-    found: set[sockets.Endpoint],
-    ledger: files.Ledger,
-) -> None:
-    why = verify(server.directory, True) if text == server.text else ""
-    if why:
-        raise RolloutError(f"{server.directory}: Postfix refuses the main.cf that is there now: {why}; mend it first")
-    since = time.time()
-    ledger.save()  # first: whatever happens after this, the original is known
-    if text != server.text:
-        server.write(text)
-    if outcome.restarted:
-        server.restart()
-    elif outcome.reloaded:
-        spoken(["postfix", "-c", server.directory, "reload"])
-    if not outcome.running or server.ready(expected):
-        return
-    why = (
-        log(since) or server.said or f"not listening on {', '.join(sockets.listed(expected or set()))} after {WAIT:g} s"
-    )
-    back = "main.cf is unchanged"
-    if text != server.text:
-        server.write(server.text)
-        server.restart()
-        old = server.settings.expected(server.directory)
-        alive = server.ready(found if old is None else old)
-        back = "main.cf is as it was, and Postfix " + ("runs with it" if alive else "does not start with it either")
-    raise RolloutError(f"Postfix does not run with the parameters: {why}; {back}")
+def _not_yet(wish: Wish) -> Outcome:
+    """Say what would be done once the package is there. Nothing is known of its sockets."""
+    outcome = Outcome()
+    outcome.changed, outcome.needs_package = True, PACKAGE
+    outcome.parameters = {name: {"before": None, "after": value} for name, value in wish.parameters.items()}
+    outcome.services = {
+        name: {parameter: {"before": None, "after": value} for parameter, value in options.items()}
+        for name, options in wish.overrides.items()
+    }
+    outcome.tables = _told(wish.tables, "/etc/postfix", {table.name for table in wish.tables})
+    for table in wish.tables:
+        outcome.show(f"/etc/postfix/{table.name}", b"", table.text.encode())
+    if wish.sending:
+        why = "Postfix is not installed yet"
+        outcome.sending = mail_sending.Decision(wish.sending.mode, False, wish.sending.address, [why])._asdict()
+    return outcome
 
 
-def _notes(ledger: files.Ledger, path: str) -> dict[str, t.Any]:
-    """Return what is noted of a file: each parameter as it was and as we set it, and whether others edit the file."""
-    return copy.deepcopy(ledger.notes.get(path, {"parameters": {}, "edited": False}))
-
-
-def present(parameters: t.Mapping[str, t.Any], directory: str, really: bool) -> Outcome:
-    """Set parameters."""
-    wanted = main_cf.clean(parameters)
-    server = Server(directory)
-    warnings = _missing_addresses(wanted, really)
-    ledger, original = files.Ledger("postfix"), files.Ledger("postfix")
-    text = server.text
-    kept = _notes(ledger, server.path)
-    if ledger.before(server.path) is not None and not ledger.untouched(server.path):
+def _notes(ledger: files.Ledger, path: str) -> Notes:
+    """Return what is noted of a file: each entry as it was and as we set it, and whether others edit the file."""
+    kept: Notes = copy.deepcopy(ledger.notes.get(path, {"edited": False}))
+    for name in ("parameters", "overrides", "services"):
+        kept.setdefault(name, {})
+    if ledger.before(path) is not None and not ledger.untouched(path):
         kept["edited"] = True  # the whole file as it was would take that edit back too
-    changes: Changes = {}
+    return kept
+
+
+def _note(ledger: files.Ledger, path: str, kept: Notes, before: str, after: str) -> None:
+    if after == before:
+        return
+    saved = ledger.before(path)
+    if saved is not None and saved.content == encode(after):
+        _forget(ledger, path)  # it is what it was
+        return
+    ledger.notes[path] = kept
+    ledger.wrote(path, files.look(path), encode(after))
+
+
+def _set(text: str, wanted: t.Mapping[str, str], kept: Notes, changes: Changes) -> str:
+    """Return main.cf with other parameters."""
     now = main_cf.values(text)
     for name, value in wanted.items():
         if main_cf.same(name, main_cf.last(text, name), value):
@@ -333,29 +167,90 @@ def present(parameters: t.Mapping[str, t.Any], directory: str, really: bool) -> 
         changes[name] = {"before": now.get(name), "after": value}
         kept["parameters"].setdefault(name, {"before": main_cf.raw(text, name)})["set"] = value
         text = main_cf.put(text, name, f"{name} = {value}".rstrip())
-    if text != server.text:
-        ledger.notes[server.path] = kept
-        ledger.wrote(server.path, server.saved, encode(text))
-    fresh = {name: wanted[name] for name in changes}
-    outcome = _guarded(server, text, fresh, ledger, original, really)
-    outcome.parameters = changes
-    outcome.warnings += warnings
-    return outcome
+    return text
+
+
+def _decide(
+    wish: Wish, change: Change, notes: t.Mapping[str, Notes], warnings: list[str]
+) -> mail_sending.Decision | None:
+    """Decide whether mail is sent over IPv6, and add what follows to the parameters and the overrides."""
+    if wish.sending is None:
+        return None
+    server = change.server
+    target = server.settings if change.main == server.main else postfix_server.settings_of(change.main)
+    kept = notes["master.cf"]["overrides"]
+    ours = {name for name, options in kept.items() if _is_ours(server.master, name, options)}
+    bound = main_cf.values(server.main).get(mail_sending.BIND, "").strip("[]")
+    before = bound if 6 in server.settings.families and not ours else ""
+    decision = mail_sending.decide(wish.sending, target.families, target.helo_name, before)
+    only = target.families == {6} or not postfix_server.has_ipv4_route()
+    if only and 6 in target.families and not decision.ipv6:
+        raise RolloutError(
+            f"sending: mail can leave this host over IPv6 only, and must not: {'; '.join(decision.why)}; "
+            "postfix_send_ipv6: always sends it all the same"
+        )
+    wish.parameters.update(mail_sending.parameters(decision, wish.parameters))
+    overrides, told = mail_sending.overrides(decision, target.families, server.master, ours, wish.overrides)
+    for name, options in overrides.items():
+        wish.overrides.setdefault(name, {}).update(options)
+    warnings += mail_sending.warnings(decision, target.families) + told
+    return decision
+
+
+def _is_ours(master: str, name: str, options: t.Mapping[str, t.Mapping[str, str | None]]) -> bool:
+    """Tell whether a service has the override that we gave it, and had none of its own before."""
+    entry = options.get(mail_sending.PARAMETER)
+    service = master_cf.find(master, name)
+    if entry is None or service is None:
+        return False
+    return entry["before"] is None and service.value(mail_sending.PARAMETER) == entry.get("set")
+
+
+def _services(change: Change, wish: Wish, kept: Notes) -> dict[str, Changes]:
+    """Change master.cf: whole services first, then what they override; return what changes."""
+    found: dict[str, Changes] = {}
+    for name, line in wish.services.items():
+        if not master_cf.same_service(change.master, name, line):
+            before = master_cf.block(change.master, name)
+            kept["services"].setdefault(name, {"before": before})["set"] = line
+            found.setdefault(name, {})[""] = {"before": before, "after": line}
+            change.master = master_cf.put_service(change.master, name, line)
+    for name, options in wish.overrides.items():
+        for parameter, value in options.items():
+            service = master_cf.find(change.master, name)
+            before = service.value(parameter) if service else None
+            if before == value and (service or value is None):
+                continue
+            noted = kept["overrides"].setdefault(name, {})
+            entry = noted.setdefault(parameter, {"before": before})
+            entry["set"] = value
+            if entry["before"] == value:
+                del noted[parameter]  # it is what it was
+            if not noted:
+                del kept["overrides"][name]
+            found.setdefault(name, {})[parameter] = {"before": before, "after": value}
+            if value is None:
+                change.master = master_cf.drop(change.master, name, parameter)
+            else:
+                change.master = master_cf.put(change.master, name, parameter, value)
+    return found
 
 
 def _guarded(
-    server: Server,
-    text: str,
+    change: Change,
     wanted: t.Mapping[str, str],
+    options: t.Collection[str],
     ledger: files.Ledger,
     original: files.Ledger,
     really: bool,
 ) -> Outcome:
-    """Apply; where that fails, the ledger goes back with main.cf."""
+    """Apply; where that fails, the ledger goes back with the files."""
+    server = change.server
     try:
-        return apply(server, text, wanted, ledger, really)
+        return apply(change, wanted, options, ledger, really)
     except RolloutError:
-        if really and files.read(server.path) == encode(server.text):
+        texts = {"main.cf": server.main, "master.cf": server.master}
+        if really and all(files.read(f"{server.directory}/{name}") == encode(text) for name, text in texts.items()):
             original.save()
         raise
 
@@ -373,39 +268,83 @@ def _missing_addresses(wanted: t.Mapping[str, str], really: bool) -> list[str]:
 
 
 def absent(directory: str, really: bool) -> Outcome:
-    """Give main.cf back: byte for byte, or parameter by parameter where somebody has edited it since."""
-    path = f"{directory}/main.cf"
+    """Give all files back: byte for byte, or entry by entry where somebody has edited one since."""
     ledger, original = files.Ledger("postfix"), files.Ledger("postfix")
-    before = ledger.before(path)
-    if before is None or before.content is None or files.read(path) is None or not installed():
-        outcome = Outcome()
-        if before is not None:  # Postfix went away with its main.cf: nothing is left to give back
-            outcome.warnings.append(f"{path}: Postfix is gone, so there is nothing to give back")
-            _forget(ledger, path)
-            if really:
-                ledger.save()
-        return outcome
-    server = Server(directory)
-    kept = _notes(ledger, path)
+    paths = [path for path in ledger.files if os.path.dirname(path) == directory]
+    if not paths:
+        return Outcome()
+    if not postfix_server.installed() or files.read(f"{directory}/main.cf") is None:
+        return _gone(ledger, directory, paths, really)
+    change = Change(Server(directory))
     warnings: list[str] = []
-    if ledger.untouched(path) and not kept["edited"]:
-        text = decode(before.content)
-    else:
-        text = _single(server.text, kept["parameters"], warnings, path)
-    changes: Changes = {}
-    old, new = main_cf.values(server.text), main_cf.values(text)
+    change.main = _back(ledger, f"{directory}/main.cf", change.main, warnings)
+    change.master = _back(ledger, f"{directory}/master.cf", change.master, warnings)
+    for path, index in sorted(ledger.notes.get(TABLES, {}).items()):
+        if os.path.dirname(path) == directory:
+            _table_back(ledger, change, path, index, warnings)
+    outcome = _guarded(change, {}, (), _Later(), original, really)
+    old, new = main_cf.values(change.server.main), main_cf.values(change.main)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
-            changes[name] = {"before": old.get(name), "after": new.get(name)}
-    _forget(ledger, path)
-    outcome = _guarded(server, text, {}, _Later(), original, really)
+            outcome.parameters[name] = {"before": old.get(name), "after": new.get(name)}
     if really:
-        if text == decode(before.content):
-            files.write(path, before.content, before.mode, before.uid, before.gid)
+        for path in paths:
+            _mode_back(ledger.before(path), path)
+            _forget(ledger, path)
+        _drop_tables(ledger, directory)
         ledger.save()
-    outcome.parameters = changes
     outcome.warnings += warnings
     return outcome
+
+
+def _gone(ledger: files.Ledger, directory: str, paths: t.Iterable[str], really: bool) -> Outcome:
+    """Postfix went away with its main.cf: nothing is left to give back but tables that it left behind."""
+    outcome = Outcome()
+    outcome.warnings.append(f"{directory}: Postfix is gone, so there is nothing to give back")
+    if really:
+        for path in paths:
+            if files.read(path) is not None and ledger.untouched(path):
+                ledger.give_back(path)
+            _forget(ledger, path)
+        _drop_tables(ledger, directory)
+        ledger.save()
+    return outcome
+
+
+def _back(ledger: files.Ledger, path: str, text: str, warnings: list[str]) -> str:
+    before = ledger.before(path)
+    if before is None or before.content is None:
+        return text
+    kept = _notes(ledger, path)
+    return _single(text, kept, warnings, path) if kept["edited"] else decode(before.content)
+
+
+def _table_back(ledger: files.Ledger, change: Change, path: str, index: str | None, warnings: list[str]) -> None:
+    name = os.path.basename(path)
+    before = ledger.before(path)
+    if (before is not None and not ledger.untouched(path)) or files.read(path) is None:
+        warnings.append(f"{path} was edited since, so it stays; remove it with its index where nobody needs it")
+        return
+    if (before is None or before.content is None) and mentioned(name, f"{change.main}\n{change.master}"):
+        warnings.append(f"{path} stays, since main.cf or master.cf still names it")
+        return
+    for one in (path, index):
+        saved = ledger.before(one) if one else None
+        if one and saved is not None and saved.content != files.read(one):
+            change.files[one] = saved.content
+
+
+def _mode_back(before: files.Saved | None, path: str) -> None:
+    """Give permissions back with the content."""
+    now = files.look(path)
+    if before is not None and before.content is not None and before.content == now.content and before != now:
+        files.write(path, before.content, before.mode, before.uid, before.gid)
+
+
+def _drop_tables(ledger: files.Ledger, directory: str) -> None:
+    left = {path: index for path, index in ledger.notes.pop(TABLES, {}).items() if os.path.dirname(path) != directory}
+    if left:
+        ledger.notes[TABLES] = left
 
 
 class _Later(files.Ledger):
@@ -423,15 +362,32 @@ def _forget(ledger: files.Ledger, path: str) -> None:
     ledger.notes.pop(path, None)
 
 
-def _single(text: str, kept: t.Mapping[str, t.Mapping[str, str | None]], warnings: list[str], path: str) -> str:
+def _single(text: str, kept: Notes, warnings: list[str], path: str) -> str:
     """Give back only what we set and nobody has set since."""
     back, left = [], []
-    for name, entry in kept.items():
+    for name, entry in kept["parameters"].items():
         if not main_cf.same(name, main_cf.last(text, name), str(entry.get("set", ""))):
             left.append(name)
             continue
         former = entry["before"]
         text = main_cf.drop(text, name) if former is None else main_cf.put(text, name, former)
+        back.append(name)
+    for name, options in kept["overrides"].items():
+        for parameter, entry in options.items():
+            service = master_cf.find(text, name)
+            if service is None or service.value(parameter) != entry.get("set"):
+                left.append(f"{name} {parameter}")
+                continue
+            former = entry["before"]
+            text = master_cf.drop(text, name, parameter)
+            text = text if former is None else master_cf.put(text, name, parameter, former)
+            back.append(f"{name} {parameter}")
+    for name, entry in kept["services"].items():
+        if not master_cf.same_service(text, name, str(entry.get("set", ""))):
+            left.append(name)
+            continue
+        former = entry["before"]
+        text = master_cf.drop_service(text, name) if former is None else master_cf.put_service(text, name, former)
         back.append(name)
     warnings.append(
         f"{path} was edited since: only {', '.join(back) or 'nothing'} went back to what it was"

@@ -83,15 +83,113 @@ host_info:
       type: dict
     listeners:
       description:
-        - The sockets that wait for clients, with C(protocol), C(address), C(port), C(device), C(process) and C(pid).
-        - C(ipv4) and C(ipv6) tell which clients it serves; an IPv4-mapped socket serves both.
+        - The sockets that wait for clients. TCP sockets that listen, and UDP sockets that are not connected, in the
+          network namespace of the host. The kernel is asked by sock_diag, so nothing depends on C(ss) or C(netstat).
+        - Sockets that differ in nothing are one entry, as SO_REUSEPORT makes them.
       type: list
       elements: dict
-      sample: [{protocol: tcp, address: "::", port: 80, device: "", ipv4: true, ipv6: true, process: apache2, pid: 400}]
+      contains:
+        protocol:
+          description: C(tcp) or C(udp).
+          type: str
+        address:
+          description: The address that it is bound to. C(::) and C(0.0.0.0) are any address.
+          type: str
+        port:
+          description: The port.
+          type: int
+        device:
+          description: The interface that it is bound to, which a link-local address always has. Else it is empty.
+          type: str
+        scope:
+          description: What the address is, one of C(wildcard), C(loopback), C(link), C(multicast) and C(global).
+          type: str
+        v6only:
+          description: The option IPV6_V6ONLY. Null for a socket of IPv4, and where it is not known.
+          type: bool
+        ipv4:
+          description:
+            - Whether it serves clients of IPv4. A socket of C(::) without C(v6only) does, and sees their addresses as
+              IPv4-mapped ones. Null where that is not known.
+          type: bool
+        ipv6:
+          description: Whether it serves clients of IPv6.
+          type: bool
+        freebind:
+          description: Whether it may bind an address that is not there yet. Null where that is not known.
+          type: bool
+        sockets:
+          description: How many sockets there are that are alike.
+          type: int
+        process:
+          description:
+            - The name of the process that has it open, as the kernel knows it, cut after 15 octets. If systemd opened
+              it for a service that runs, that of the service. Empty where no process is known.
+          type: str
+        program:
+          description: The file name of the program.
+          type: str
+        pid:
+          description: The number of the process, or 0.
+          type: int
+        user:
+          description: The user that the process runs as; without a process the one who made the socket.
+          type: str
+        unit:
+          description: The systemd unit of the process.
+          type: str
+        processes:
+          description:
+            - All that have it open, each with C(process), C(program), C(user), C(unit) and C(pids). The workers of one
+              program are one entry.
+          type: list
+          elements: dict
+        socket_unit:
+          description: The systemd unit of type socket that opened it. Else it is empty.
+          type: str
+        starts:
+          description: The service that this unit starts.
+          type: str
+        waits:
+          description:
+            - Whether systemd starts the unit only after network-online.target. Null where that does not matter, since
+              no IPv6 address of the host's own is bound, or where it is not known.
+          type: bool
+      sample:
+        - protocol: tcp
+          address: "::"
+          port: 80
+          device: ""
+          scope: wildcard
+          v6only: false
+          ipv4: true
+          ipv6: true
+          freebind: false
+          sockets: 1
+          process: apache2
+          program: apache2
+          pid: 400
+          user: root
+          unit: apache2.service
+          processes:
+            - {process: apache2, program: apache2, user: root, unit: apache2.service, pids: [400]}
+            - {process: apache2, program: apache2, user: www-data, unit: apache2.service, pids: [401, 402]}
+          socket_unit: ""
+          starts: ""
+          waits: null
+    sockets:
+      description:
+        - What is not known of them. C(exact) is false where the kernel does not answer by sock_diag; then C(v6only) and
+          C(device) are not known. C(complete) is false where not all processes could be looked into.
+        - C(others) counts the sockets of SCTP, DCCP and UDP-Lite, which are not listed.
+      type: dict
+      sample: {exact: true, complete: true, others: {}}
     firewall:
       description:
         - Under C(ipv4) and C(ipv6) the C(policies), user C(chains) and number of C(rules).
         - With O(rules) also C(saved), the rules as text, and C(other), those of the back end that is not in use.
+          C(problem) tells why they could not be read. C(nft_tables) names the tables of nft that filter what comes in
+          and that C(iptables-save) doesn't show.
         - C(tracking_refused) under C(ipv6) tells why the kernel can't follow IPv6 connections. Else it is empty.
         - C(backend) is nft or legacy. C(persistent) tells whether what loads rules at boot is installed.
       type: dict

@@ -7,46 +7,53 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import host
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, host
 
-# Lines as ss of Debian 12 and 13 prints them.
-LINES = [
-    (
-        'tcp LISTEN 0 511 *:80 *:* users:(("apache2",pid=41,fd=4),("apache2",pid=40,fd=4)) ino:1 sk:1 v6only:0 <->',
-        {"address": "::", "port": 80, "ipv4": True, "ipv6": True, "process": "apache2", "pid": 41},
-    ),
-    (
-        'tcp LISTEN 0 100 [::]:25 [::]:* users:(("master",pid=90,fd=14)) ino:2 sk:2 cgroup:/x v6only:1 <->',
-        {"address": "::", "port": 25, "ipv4": False, "ipv6": True, "process": "master"},
-    ),
-    (
-        'tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=7,fd=3)) ino:3 sk:3 <->',
-        {"address": "0.0.0.0", "port": 22, "ipv4": True, "ipv6": False, "process": "sshd"},
-    ),
-    (
-        "udp UNCONN 0 0 [fe80::1]%eth0:546 [::]:* ino:4 sk:4 v6only:1 <->",
-        {"address": "fe80::1", "port": 546, "device": "eth0", "ipv4": False, "ipv6": True, "process": ""},
-    ),
-    (
-        "tcp LISTEN 0 128 [::ffff:127.0.0.1]:8005 *:* ino:5 sk:5 v6only:0 <->",
-        {"address": "::ffff:127.0.0.1", "port": 8005, "ipv4": True, "ipv6": False},
-    ),
-    (
-        "udp UNCONN 0 0 *%eth0:68 *:* ino:6 sk:6 v6only:0 <->",
-        {"address": "::", "device": "eth0", "port": 68, "ipv4": True, "ipv6": True},
-    ),
-]
+CHAINS = """{"nftables": [{"metainfo": {"version": "1.0.6"}},
+{"chain": {"family": "ip", "table": "filter", "name": "INPUT", "type": "filter", "hook": "input", "prio": 0}},
+{"chain": {"family": "inet", "table": "filter", "name": "input", "type": "filter", "hook": "input", "prio": 0}},
+{"chain": {"family": "inet", "table": "filter", "name": "other", "type": "filter", "hook": "prerouting", "prio": 0}},
+{"chain": {"family": "netdev", "table": "early", "name": "drops", "type": "filter", "hook": "ingress", "prio": 0}},
+{"chain": {"family": "inet", "table": "routed", "name": "fwd", "type": "filter", "hook": "forward", "prio": 0}},
+{"chain": {"family": "inet", "table": "plain", "name": "none"}}]}"""
 
 
-@pytest.mark.parametrize(("line", "expected"), LINES)
-def test_sockets_are_read(line, expected):
-    found = host.listener(line)
-    assert {key: found[key] for key in expected} == expected
+def test_tables_of_nft_that_iptables_does_not_show_are_named():
+    assert host.nft_tables(CHAINS, ("ip", "ip6")) == ["inet filter", "netdev early"]
 
 
-@pytest.mark.parametrize("line", ["", "nl UNCONN 0 0 rtnl:x *", "tcp LISTEN 0"])
-def test_what_is_no_socket_is_passed_over(line):
-    assert host.listener(line) is None
+def test_tables_named_as_those_of_iptables_are_nft_s_own_where_nothing_else_shows_them():
+    assert host.nft_tables(CHAINS, ("ip6",)) == ["inet filter", "ip filter", "netdev early"]
+
+
+def test_where_nft_lists_nothing_there_is_no_table():
+    assert host.nft_tables('{"nftables": []}', ()) == []
+
+
+# name: (return code, output, tables, problem)
+NFT = {
+    "tables": (0, CHAINS, ["inet filter", "ip filter", "netdev early"], ""),
+    "not root": (1, "", [], "Operation not permitted"),
+    "not installed": (127, "", [], ""),
+    "no JSON": (0, "table inet filter {", [], "nft -j list chains printed no JSON"),
+}
+
+
+@pytest.mark.parametrize("name", NFT)
+def test_tables_of_nft_that_can_not_be_listed_are_told(monkeypatch, name):
+    code, out, tables, problem = NFT[name]
+    monkeypatch.setattr(
+        host.commands,
+        "run",
+        lambda argv, *_rest, **_options: (
+            commands.Result(code, out, "Operation not permitted" if code else "")
+            if argv[0] == "nft"
+            else commands.Result(0, "", "")
+        ),
+    )
+    monkeypatch.setattr(host.commands, "found", lambda program: None)
+    found = host.firewall(with_rules=True)
+    assert (found["nft_tables"], found["nft_problem"]) == (tables, problem)
 
 
 def test_a_look_has_everything_that_preflight_reads():
@@ -54,9 +61,22 @@ def test_a_look_has_everything_that_preflight_reads():
     assert found["os"]["id"]
     assert found["free"]["/etc"] > 0
     assert {"ipv4", "ipv6"} <= set(found["firewall"])
+    assert {"exact", "complete", "others"} == set(found["sockets"])
     assert any(interface["name"] == "lo" for interface in found["interfaces"])
 
 
 def test_rules_come_as_text_only_if_asked_for():
     assert "saved" not in host.firewall()["ipv6"]
     assert isinstance(host.firewall(with_rules=True)["ipv6"]["saved"], str)
+
+
+def test_rules_that_can_not_be_read_are_told(monkeypatch):
+    def run(argv, *_rest, **_options):
+        return (
+            commands.Result(3, "", "Permission denied") if argv[0] == "ip6tables-save" else commands.Result(0, "", "")
+        )
+
+    monkeypatch.setattr(host.commands, "run", run)
+    monkeypatch.setattr(host.commands, "found", lambda program: program)
+    found = host.firewall(with_rules=True)
+    assert (found["ipv4"]["problem"], found["ipv6"]["problem"]) == ("", "Permission denied")

@@ -197,6 +197,24 @@ def test_drift(found, different):
     assert listens.differs({80: {("::", 80)}}, found) is different
 
 
+@pytest.mark.parametrize(
+    ("ends", "host", "heard"),
+    [
+        ({("::", 80)}, "192.0.2.1", True),
+        ({("::", 80)}, "2001:db8::1", True),
+        ({("0.0.0.0", 80)}, "192.0.2.1", True),
+        ({("0.0.0.0", 80)}, "2001:db8::1", False),
+        ({("192.0.2.1", 80)}, "192.0.2.1", True),
+        ({("192.0.2.1", 80)}, "192.0.2.2", False),
+        ({("192.0.2.1", 80)}, "", True),
+        ({("::", 81)}, "192.0.2.1", False),
+        (set(), "", False),
+    ],
+)
+def test_who_is_heard(ends, host, heard):
+    assert listens.hears(ends, host, 80) is heard
+
+
 LINE = st.sampled_from(
     ["Listen 80", "Listen 0.0.0.0:80", "Listen [::]:80", "\tListen 0.0.0.0:443 https", "Listen 192.0.2.1:80"]
     + ["<IfModule ssl_module>", "</IfModule>", "# Listen 80", "", "User x", "Listen ${P}", "Listen 127.0.0.1:81"]

@@ -179,19 +179,37 @@ def test_kind_of_the_default(value, default, fine):
             main_cf.check_kind("x", value, default)
 
 
-MASTER = """\
-# comment inet n - y - - smtpd
-smtp      inet  n       -       y       -       -       smtpd
-2525      inet  n       -       y       -       -       smtpd
-  -o syslog_name=postfix/submission
-127.0.0.1:10025 inet n  -       n       -       -       smtpd
-pickup    unix  n       -       y       60      1       pickup
-"""
+@pytest.mark.parametrize(
+    ("prefixes", "value"),
+    [
+        ([], ""),
+        (["2001:db8:1::/64"], " [2001:db8:1::]/64"),
+        (["192.0.2.0/24", "[2001:DB8::]/32", "2001:db8::/32"], " 192.0.2.0/24 [2001:db8::]/32"),
+        (["2001:db8::25", "192.0.2.1"], " [2001:db8::25]/128 192.0.2.1/32"),
+        (["::1/128"], ""),
+    ],
+)
+def test_trusted_networks_come_behind_the_host_itself(prefixes, value):
+    found = main_cf.trusted(prefixes)
+    assert found == "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128" + value
+    assert main_cf.clean({"mynetworks": found}) == {"mynetworks": found}
 
 
-def test_ports_of_master_cf():
-    assert main_cf.services(MASTER) == {25, 2525}
-    assert main_cf.services("nosuchservice inet n - y - - smtpd\n") is None
+@pytest.mark.parametrize(
+    ("prefix", "why"),
+    [
+        ("2001:db8::1/64", "host bits set; write 2001:db8::/64"),
+        ("::/0", "is everybody"),
+        ("0.0.0.0/0", "is everybody"),
+        ("www.example.com", "is no prefix"),
+        ("2001:db8::/200", "is no prefix"),
+        (7, "quote it"),
+        (None, "quote it"),
+    ],
+)
+def test_refuses_what_is_no_trusted_network(prefix, why):
+    with pytest.raises(RolloutError, match=why):
+        main_cf.trusted([prefix])
 
 
 @pytest.mark.parametrize(
