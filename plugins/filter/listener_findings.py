@@ -36,7 +36,9 @@ options:
     type: dict
     default: {}
   trusted:
-    description: Addresses and prefixes of both families that are let in everywhere, such as those of the lab machine.
+    description:
+      - Addresses and prefixes of both families that are let in everywhere, such as those of the lab machine. They must
+        not be all of a family.
     type: list
     elements: str
     default: []
@@ -86,10 +88,11 @@ _value:
           type: str
         code:
           description:
-            - What it is. V(exposed), V(too_open), V(wildcard), V(other_address), V(ipv4_only), V(ipv6_only),
+            - What it is. V(exposed), V(too_open), V(other_family), V(wildcard), V(other_address), V(ipv4_only),
+              V(ipv6_only),
               V(loopback_only), V(silent), V(closed), V(wrong_address), V(rules), V(sockets), V(protocol), V(process),
-              V(family), V(undecided), V(client), V(boot_race), V(absent), V(dhcp), V(mapped) or
-              V(undeclared).
+              V(family), V(undecided), V(client), V(boot_race), V(absent), V(dhcp), V(mapped),
+              V(elsewhere) or V(undeclared).
           type: str
         protocol:
           description: C(tcp) or C(udp). It is empty where the finding is about the host.

@@ -142,25 +142,34 @@ def firewall(with_rules: bool = False) -> Data:
             found[family]["other"] = ip6tables.other_back_end(program)
             found[family]["problem"] = done.said if done.rc != 0 else ""
     if with_rules:
-        found["nft_tables"] = nft_tables(commands.run(["nft", "-j", "list", "chains"]).out)
+        saved = [name for name, family in (("ip", "ipv4"), ("ip6", "ipv6")) if found[family]["installed"]]
+        done = commands.run(["nft", "-j", "list", "chains"])
+        found["nft_tables"], found["nft_problem"] = [], ""
+        if done.rc == 0:
+            try:
+                found["nft_tables"] = nft_tables(done.out, saved)
+            except ValueError:
+                found["nft_problem"] = "nft -j list chains printed no JSON"
+        elif done.rc != 127:  # it is installed
+            found["nft_problem"] = done.said
     found["ipv6"]["tracking_refused"] = ip6tables.tracking_refused()
     found["persistent"] = ip6tables.missing_package() is None
     found["backend"] = os.path.basename(os.path.realpath("/etc/alternatives/ip6tables")).replace("xtables-", "")
     return found
 
 
-def nft_tables(listed: str) -> t.List[str]:
-    """Name the tables of nft that see what comes in, and that are none of iptables, from ``nft -j list chains``."""
-    try:
-        chains = [entry["chain"] for entry in json.loads(listed or "{}").get("nftables", []) if "chain" in entry]
-    except ValueError:
-        return []
+def nft_tables(listed: str, saved: t.Collection[str]) -> t.List[str]:
+    """Name the tables of nft that see what comes in, from ``nft -j list chains``.
+
+    Those of iptables are left out for the families whose rules are ``saved``: there ``iptables-save`` shows them.
+    """
+    chains = [entry["chain"] for entry in json.loads(listed or "{}").get("nftables", []) if "chain" in entry]
     return sorted(
         {
             f"{chain['family']} {chain['table']}"
             for chain in chains
             if chain.get("hook") in ("ingress", "prerouting", "input")
-            and not (chain["family"] in ("ip", "ip6") and chain["table"] in IPTABLES)
+            and not (chain["family"] in saved and chain["table"] in IPTABLES)
         }
     )
 

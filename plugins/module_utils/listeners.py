@@ -112,7 +112,7 @@ def device(number: int) -> str:
     if not number:
         return ""
     try:
-        return socket.if_indextoname(number)
+        return socket.if_indextoname(number).encode(errors="replace").decode()
     except OSError:
         return str(number)  # it went away, and the socket hears nobody any more
 

@@ -127,6 +127,7 @@ class RuleSet:
             chains = self._chains[name] = {chain: [] for chain in table.policies}
             for rule in table.rules:
                 chains.setdefault(rule.chain, []).append(rule)
+        self._areas: t.Dict[t.Tuple[str, str, View], t.List[t.Tuple[Rule, reach_match.Area]]] = {}
 
     def chains(self, table: str) -> t.Dict[str, t.List[Rule]]:
         """The chains of a table with their rules."""
@@ -136,6 +137,18 @@ class RuleSet:
         """What happens to a packet that no rule of a built-in chain decides over."""
         found: t.Optional[TableText] = self.tables.get(table)
         return found.policies.get(chain, "ACCEPT") if found else "ACCEPT"
+
+    def areas(self, table: str, chain: str, view: View) -> t.List[t.Tuple[Rule, reach_match.Area]]:
+        """The rules of a chain that match any of the packets; each is read once, however many walks there are."""
+        key = (table, chain, view)
+        if key not in self._areas:
+            areas = [
+                (rule, reach_match.area(rule, view))
+                for rule in self.chains(table).get(chain, [])
+                if rule.target not in PASSING or _hides(rule)
+            ]
+            self._areas[key] = [(rule, area) for rule, area in areas if area is not None]
+        return self._areas[key]
 
     def walk(self, view: View, start: t.List[Block]) -> Walk:
         """Send packets through the chains; ``start`` has their ports, as places on the axis of the view."""
@@ -155,7 +168,6 @@ class Walk:
         self._table, self._tracked = "", False
         self._jumps = 0
         self._returned: t.Dict[t.Tuple[str, t.Tuple[Block, ...]], t.List[Block]] = {}
-        self._areas: t.Dict[str, t.List[t.Tuple[Rule, reach_match.Area]]] = {}
         for kind, chain in WAY_BACK if view.answer else WAY:
             for number in range(BACK_ENDS):
                 if _named(kind, number) in rule_set.tables:
@@ -164,7 +176,7 @@ class Walk:
 
     def _walk_table(self, kind: str, table: str, chain: str, start: t.List[Block]) -> t.List[Block]:
         self._tracked = kind != "raw"
-        self._table, self._areas, self._returned, self._through = table, {}, {}, Heap()
+        self._table, self._returned, self._through = table, {}, Heap()
         region = Region(self._view.axis[-1], start)
         if kind == "nat":  # only packets that connection tracking sees come to it
             self._through.add(region.take((self._view.seen, self._view.axis[-1]), self._view.everyone))
@@ -181,23 +193,11 @@ class Walk:
         if outcome != "accept":
             self._refused.add(blocks)
 
-    def _matching(self, chain: str) -> t.List[t.Tuple[Rule, reach_match.Area]]:
-        """The rules of a chain that match any of the packets; the others are looked at once only."""
-        if chain not in self._areas:
-            view = self._view._replace(tracked=self._tracked)
-            areas = [
-                (rule, reach_match.area(rule, view))
-                for rule in self._rules.chains(self._table).get(chain, [])
-                if rule.target not in PASSING or _hides(rule)
-            ]
-            self._areas[chain] = [(rule, area) for rule, area in areas if area is not None]
-        return self._areas[chain]
-
     def _walk_chain(self, chain: str, region: Region, callers: t.Tuple[str, ...]) -> t.List[Block]:
         """Return what comes back from the chain: what falls through, and what was sent back on the way."""
         back = Heap()
         callers = (*callers, chain)
-        for rule, area in self._matching(chain):
+        for rule, area in self._rules.areas(self._table, chain, self._view._replace(tracked=self._tracked)):
             target = rule.target
             ports = intervals.common(area.ports, (0, self._view.seen)) if _hides(rule) else area.ports
             blocks = region.take(ports, area.sources, leave=bool(area.doubt))

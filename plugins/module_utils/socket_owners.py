@@ -45,7 +45,8 @@ class SocketUnit(t.NamedTuple):
 def holders(inodes: t.Collection[int], root: str = "/proc") -> t.Tuple[t.Dict[int, t.List[Process]], bool]:
     """Return the processes that have each socket open, and whether all processes could be looked into."""
     pids: t.Dict[int, t.List[int]] = {}
-    complete = True
+    # Mounted with hidepid, /proc shows nobody else's processes at all.
+    complete = os.path.isdir(f"{root}/1")
     for name in os.listdir(root):
         if name.isdigit():
             try:

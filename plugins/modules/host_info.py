@@ -180,7 +180,8 @@ host_info:
     sockets:
       description:
         - What is not known of them. C(exact) is false where the kernel does not answer by sock_diag; then C(v6only) and
-          C(device) are not known. C(complete) is false where not all processes could be looked into.
+          C(device) are not known. C(complete) is false where not all processes could be looked into, or where /proc
+          hides them (hidepid).
         - C(others) counts the sockets of SCTP, DCCP and UDP-Lite, which are not listed.
       type: dict
       sample: {exact: true, complete: true, others: {}}
@@ -189,7 +190,8 @@ host_info:
         - Under C(ipv4) and C(ipv6) the C(policies), user C(chains) and number of C(rules).
         - With O(rules) also C(saved), the rules as text, and C(other), those of the back end that is not in use.
           C(problem) tells why they could not be read. C(nft_tables) names the tables of nft that filter what comes in
-          and that C(iptables-save) doesn't show.
+          and that C(iptables-save) doesn't show. C(nft_problem) tells why they could not be listed; it is empty where
+          nft is not installed.
         - C(tracking_refused) under C(ipv6) tells why the kernel can't follow IPv6 connections. Else it is empty.
         - C(backend) is nft or legacy. C(persistent) tells whether what loads rules at boot is installed.
       type: dict

@@ -20,16 +20,14 @@ class Advice(t.NamedTuple):
 BOTH: t.Tuple[Advice, ...] = (
     Advice(
         ("sshd",),
-        "in /etc/ssh/sshd_config and sshd_config.d: 'AddressFamily any', and beside each 'ListenAddress' of IPv4 one "
-        "of "
-        "IPv6 ('ListenAddress ::' beside 'ListenAddress 0.0.0.0'), or none at all; test with 'sshd -t'",
+        "in /etc/ssh/sshd_config and sshd_config.d: 'AddressFamily any', and beside each 'ListenAddress' of IPv4 "
+        "one of IPv6 ('ListenAddress ::' beside 'ListenAddress 0.0.0.0'), or none at all; test with 'sshd -t'",
         "systemctl reload ssh",
     ),
     Advice(
         ("dovecot",),
         "in /etc/dovecot: 'listen = *, ::', also in an inet_listener that has a listen or address of its own; look "
-        "with "
-        "'doveconf listen'",
+        "with 'doveconf listen'",
         "systemctl restart dovecot",
     ),
     Advice(
@@ -46,8 +44,7 @@ BOTH: t.Tuple[Advice, ...] = (
     Advice(
         ("mysqld", "mariadbd"),
         "'bind-address = ::' (it serves IPv4 too) in the [mysqld] part of /etc/mysql; accounts that name an IPv4 "
-        "address "
-        "or pattern as host need a second one for IPv6",
+        "address or pattern as host need a second one for IPv6",
         "systemctl restart mariadb (or mysql)",
     ),
     Advice(
@@ -58,8 +55,7 @@ BOTH: t.Tuple[Advice, ...] = (
     Advice(
         ("redis-server", "valkey-server"),
         "the IPv6 address in 'bind' of /etc/redis/redis.conf (valkey: /etc/valkey/valkey.conf): 'bind 192.0.2.1 "
-        "2001:db8::1'; "
-        "'* -::*' is any address, so only with a password and a firewall",
+        "2001:db8::1'; '* -::*' is any address, so only with a password and a firewall",
         "systemctl restart redis-server (or valkey-server)",
     ),
     Advice(
@@ -132,8 +128,7 @@ BOTH: t.Tuple[Advice, ...] = (
     Advice(
         ("chronyd",),
         "an 'allow' with the IPv6 prefix in /etc/chrony; 'bindaddress ::' where there is a bindaddress of IPv4; no "
-        "'-4' in "
-        "DAEMON_OPTS of /etc/default/chrony",
+        "'-4' in DAEMON_OPTS of /etc/default/chrony",
         "systemctl restart chrony",
     ),
     Advice(
@@ -150,8 +145,7 @@ BOTH: t.Tuple[Advice, ...] = (
     Advice(
         ("docker-proxy",),
         "publish the port without an address, or once more with '[::]:PORT:PORT', and let Docker have IPv6 (\"ipv6\": "
-        "true "
-        'for the network); an address in "ip" of /etc/docker/daemon.json is IPv4 only',
+        'true for the network); an address in "ip" of /etc/docker/daemon.json is IPv4 only',
         "make the container anew",
     ),
     Advice(
@@ -227,10 +221,8 @@ def both_families(listener: t.Mapping[str, t.Any]) -> str:
         kind = "Stream" if listener["protocol"] == "tcp" else "Datagram"
         return (
             f"systemd opens the socket, so the program's own settings don't count: 'systemctl edit {unit}' with "
-            "[Socket], "
-            f"'Listen{kind}=' (takes away what was there), 'Listen{kind}={port}' and 'BindIPv6Only=both'; then: "
-            "systemctl "
-            f"daemon-reload, systemctl restart {unit}"
+            f"[Socket], 'Listen{kind}=' (takes away what was there), 'Listen{kind}={port}' and 'BindIPv6Only=both'; "
+            f"then: systemctl daemon-reload, systemctl restart {unit}"
         )
     found = next((advice for advice in BOTH if called(listener, advice.names)), OTHER)
     return f"{found.change}; then: {found.then}"

@@ -11,7 +11,8 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import FAM
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import listener_advice, listener_services, listener_text
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_declared import Declared
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_model import LEVELS, NEAR, Finding, Host, Socket
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_services import IPV4, IPV6, OPEN
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_reach import OPEN, is_open
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_services import IPV4, IPV6
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_text import finding
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_table import printable
 
@@ -51,13 +52,20 @@ def _host(host: Host, sockets: t.Sequence[Socket]) -> t.Iterator[Finding]:
             "refuse what is let in here, and never the reverse",
             "look with 'nft list ruleset'",
         )
+    problem = str(host.look["firewall"].get("nft_problem") or "")
+    if problem:
+        yield finding(
+            "unknown",
+            "rules",
+            f"nft could not list its tables ({printable(problem)}): they may refuse what is let in here",
+            "run the audit as root (become); look with 'nft list ruleset'",
+        )
     if not told["exact"]:
         yield finding(
             "unknown",
             "sockets",
             "the kernel did not answer by sock_diag, and /proc/net tells neither IPV6_V6ONLY nor the interface of a "
-            "socket: "
-            "sockets of [::] may serve IPv4 too",
+            "socket: sockets of [::] may serve IPv4 too",
             "load the kernel modules tcp_diag and udp_diag",
         )
     for name, count in told["others"].items():
@@ -73,8 +81,7 @@ def _host(host: Host, sockets: t.Sequence[Socket]) -> t.Iterator[Finding]:
             "unknown",
             "process",
             f"it is not known which program has {', '.join(listener_text.place(one.told) for one in nameless[:5])}: "
-            "not all "
-            "processes could be looked into",
+            "not all processes could be looked into",
             "run the audit as root (become: true)",
         )
 
@@ -83,8 +90,7 @@ def _host(host: Host, sockets: t.Sequence[Socket]) -> t.Iterator[Finding]:
 
 CLOSE = (
     "close the port in the rules of {family}, or let it listen on loopback only; if clients need it, add it to "
-    "ipv6_services, "
-    "or to ipv6_listeners where it is no service of the rollout"
+    "ipv6_services, or to ipv6_listeners where it is no service of the rollout"
 )
 
 
@@ -114,9 +120,14 @@ def _undeclared(host: Host, one: Socket) -> t.Iterator[Finding]:
             one,
             over,
         )
-    elif over.get(IPV6) in OPEN and one.told["scope"] not in NEAR:
-        text = f"{name}: everyone gets in over IPv6{_today(host)}, and nobody declared it"
-        if IPV4 in over and over[IPV4] not in OPEN:
+    elif IPV6 in over and is_open(one.fates[IPV6], IPV6) and one.told["scope"] not in NEAR:
+        many = (
+            "everyone gets"
+            if over[IPV6] in OPEN
+            else f"much of the world ({listener_text.who(one.fates[IPV6], IPV6)}) gets"
+        )
+        text = f"{name}: {many} in over IPv6{_today(host)}, and nobody declared it"
+        if IPV4 in over and not is_open(one.fates[IPV4], IPV4):
             text += f"; over IPv4 it is {listener_text.who(one.fates[IPV4], IPV4)}"
         yield finding("alarm", "exposed", text, CLOSE.format(family="IPv6"), host, one, over)
     elif unsure:
@@ -141,7 +152,7 @@ def _undeclared(host: Host, one: Socket) -> t.Iterator[Finding]:
                 one,
                 over,
             )
-    elif over.get(IPV4) in OPEN and IPV6 not in over:
+    elif IPV4 in over and is_open(one.fates[IPV4], IPV4) and IPV6 not in over:
         yield finding(
             "note",
             "ipv4_only",
@@ -161,10 +172,21 @@ def _undeclared(host: Host, one: Socket) -> t.Iterator[Finding]:
             one,
             over,
         )
+    elif any(one.elsewhere.values()):
+        families = " and ".join(f"over {NAMES[family]} by {names}" for family, names in listener_text.by(one).items())
+        yield finding(
+            "note",
+            "elsewhere",
+            f"{name} is not declared; nobody gets in by the default route, but somebody does {families}",
+            CLOSE.format(family="both families"),
+            host,
+            one,
+            over,
+        )
 
 
 def _today(host: Host) -> str:
-    if not host.look["ipv6"]["enabled"]:
+    if host.off:
         return " once IPv6 is switched on"
     return "" if host.own[IPV6] else " (today that is its neighbours: it has no other IPv6 address yet)"
 
@@ -197,8 +219,7 @@ def _any(host: Host, one: Socket) -> t.Iterator[Finding]:
             f"{name} serves IPv4 on an IPv6 socket, so its clients are ::ffff:192.0.2.1 and not 192.0.2.1 to the "
             "program",
             "see that its access lists, its logs and what reads them (fail2ban) know such addresses; else give it a "
-            "socket "
-            "for each family",
+            "socket for each family",
             host,
             one,
         )

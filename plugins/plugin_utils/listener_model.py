@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_declared import Declared
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_reach import Gate, Way
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_reach import ADDRESSES, Gate, Way
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.parity_sources import Fate
 
 LEVELS = ("alarm", "fault", "unknown", "risk", "note")
@@ -37,6 +37,8 @@ class Socket(t.NamedTuple):
     neighbours: bool
     """Whether neighbours on the link get in over IPv6."""
     ways: t.Mapping[str, t.Sequence[Way]]
+    elsewhere: t.Mapping[str, t.Sequence[str]]
+    """By family the interfaces without a default route by which somebody gets in."""
 
     def serves(self, family: str) -> bool | None:
         """Whether it serves clients of a family elsewhere; None where that is not known."""
@@ -54,4 +56,29 @@ class Host(t.NamedTuple):
     """The addresses by family that are reached from elsewhere."""
     addresses: t.FrozenSet[str]
     """All of them, those of the link and the loopback interface too."""
-    devices: t.Mapping[str, str]
+    link: t.Sequence[str]
+    """The link-local ones."""
+    devices: t.Mapping[str, t.Sequence[str]]
+    """By family the interfaces that the world comes in by; an empty one is any."""
+    askers: t.Collection[int]
+    """Processes that ask other name servers."""
+    client_ports: t.Tuple[int, int]
+
+    @property
+    def off(self) -> bool:
+        """Whether IPv6 is switched off; one interface may have it where the sysctl for all says no."""
+        return not self.look["ipv6"]["enabled"] and not self.own["ipv6"]
+
+    def ways(self, told: Data, family: str, to: t.Collection[str] | None = None, by: t.Sequence[str] = ()) -> list[Way]:
+        """The ways that packets come to a socket: to these addresses of the host, by default to any that clients use.
+
+        :param by: the interfaces, by default those that the world comes in by
+        """
+        devices = [str(told["device"])] if told["device"] else by or self.devices[family]
+        if to is None:
+            to = dict.fromkeys([*self.own[family], *filter(None, [self.planned.get(family)])])
+        if told["scope"] != "wildcard":
+            to = [str(told["address"]).removeprefix("::ffff:")]
+        if not self.gates[family].for_addresses or not 0 < len(to) <= ADDRESSES:
+            to = [""]
+        return [Way(device, address) for device in devices for address in to]

@@ -6,18 +6,23 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
+from bisect import bisect_right
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import intervals
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.module_utils.intervals import Set
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach import Packet, hosts, view_of
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach_names import PROTOCOLS
-from ansible_collections.ipv6.rollout.plugins.module_utils.reach_view import PORTS, address_range
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_view import PORTS, View, address_range
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import PortReach, RuleSet
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.parity_sources import Fate
 
 KINDS = ("tcp", "udp")
+OPEN = ("everyone", "all_but")
+MANY = {"ipv4": 1 << 24, "ipv6": 1 << 112}
+"""More addresses than these, a /8 or /16, belong to nobody alone: a rule for 2000::/3 is one for everyone."""
 NEIGHBOURS = address_range("fe80::/10", "ipv6") or ()
 ADDRESSES = 8
 """So many addresses of a host are asked about one by one; with more, rules for one of them are undecided."""
@@ -31,6 +36,11 @@ class Way(t.NamedTuple):
 
     interface: str
     destination: str
+
+
+def is_open(fate: Fate, family: str) -> bool:
+    """Whether the world gets in."""
+    return fate.who in OPEN or sum(high - low for low, high in intervals.pairs(fate.accepted)) > MANY[family]
 
 
 class Gate:
@@ -48,6 +58,13 @@ class Gate:
         """Why not all rules are known."""
         self.for_addresses = any(" -d " in text or "dst" in text for text in saved)
         """Whether the host's own address may make a difference."""
+        self._interfaces = sorted({name for text in saved for name in re.findall(r" -i (\S+)", text)})
+
+    def tells(self, interface: str) -> tuple[bool, ...]:
+        """What the rules make of an interface: those that they treat alike have the same answer."""
+        return tuple(
+            interface.startswith(name[:-1]) if name.endswith("+") else interface == name for name in self._interfaces
+        )
 
     def everyone(self, neighbours: bool = False) -> Set:
         """All who may be clients: those elsewhere, or for a socket that only the link can reach the neighbours."""
@@ -72,18 +89,18 @@ class Gate:
     def _at(self, protocol: str, port: int, way: Way) -> PortReach:
         """All ports are asked about at once, which takes about as long as one."""
         if way not in self._found:
-            numbers = tuple(PROTOCOLS[kind] for kind in KINDS)
-            view = view_of(Packet("tcp", 0, *way), self.family)._replace(protocols=numbers)
             places: Set = ()
             for lane in range(len(KINDS)):
                 places = intervals.either(places, intervals.moved((1, PORTS), PORTS * lane))
             found = self._found[way] = {}
-            for number, reach in self._rules.walk(view, [(places, hosts(self.family))]).port_reach():
+            for number, reach in self._rules.walk(self._view(way), [(places, hosts(self.family))]).port_reach():
                 found.setdefault(number, []).append(reach)
-        for reach in self._found[way].get(PROTOCOLS[protocol], []):
-            if reach.low <= port <= reach.high:
-                return reach
-        return PortReach(port, port, (), hosts(self.family), ())
+        ranges = self._found[way][PROTOCOLS[protocol]]
+        return ranges[bisect_right(ranges, port, key=lambda reach: reach.low) - 1]
+
+    def _view(self, way: Way) -> View:
+        """The packets of both protocols: rules are read once for all that is asked about a way."""
+        return view_of(Packet("tcp", 0, *way), self.family)._replace(protocols=tuple(PROTOCOLS[one] for one in KINDS))
 
     def because(self, protocol: str, port: int, ways: t.Sequence[Way], fate: Fate) -> str:
         """Name the rule that decides over those who get in; where nobody does, over everybody."""
@@ -95,10 +112,10 @@ class Gate:
         if not self._rules.tables:
             return "there are no rules at all"
         source = ANYBODY[self.family] if intervals.holds(meant, ANYBODY[self.family]) else meant[0]
+        place = PORTS * KINDS.index(protocol) + port
         wanted = "accept" if fate.accepted else "refuse" if fate.refused and not fate.depends else "depends"
         for way in ways:
-            view = view_of(Packet(protocol, port, *way), self.family)
-            walk = self._rules.walk(view, [((port, port + 1), (source, source + 1))])
+            walk = self._rules.walk(self._view(way), [((place, place + 1), (source, source + 1))])
             steps = [step for step in walk.steps if (step.doubt if wanted == "depends" else step.outcome == wanted)]
             if steps:
                 # Of all that let in, the one of the filter table says most.

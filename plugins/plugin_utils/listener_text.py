@@ -125,6 +125,11 @@ def reached(one: Socket) -> str:
     return f"reached {' and '.join(told) or 'by nobody elsewhere'}"
 
 
+def by(one: Socket) -> dict[str, str]:
+    """Return by which interfaces without a default route somebody gets in."""
+    return {family: printable(", ".join(names)) for family, names in one.elsewhere.items() if names}
+
+
 def over(host: Host, one: Socket, family: str) -> str:
     """Return who reaches a socket over one family, for the table."""
     if one.told[family] is False:
@@ -133,13 +138,16 @@ def over(host: Host, one: Socket, family: str) -> str:
         return "this host"
     if one.absent:
         return "no such address"
-    if family == "ipv6" and not host.look["ipv6"]["enabled"]:
+    if family == "ipv6" and host.off:
         return "IPv6 is off"
     if one.told[family] is None:
         return "not known"
-    if family == "ipv6" and one.neighbours and (one.told["scope"] in NEAR or one.fates[family].who == "nobody"):
+    fate = one.fates[family]
+    if family == "ipv6" and one.neighbours and (fate.who == "nobody" or (one.told["scope"] in NEAR and fate.accepted)):
         return "neighbours"
-    return who(one.fates[family], family)
+    if fate.who == "nobody" and family in by(one):
+        return f"by {by(one)[family]} only"
+    return who(fate, family)
 
 
 def row(host: Host, one: Socket) -> dict[str, t.Any]:

@@ -15,12 +15,14 @@ import typing as t
 from ansible_collections.ipv6.rollout.plugins.module_utils import intervals
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.intervals import Set
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach import hosts
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach_view import address_range
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import FAMILIES as NAMES
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import listener_judge, listener_text
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import address_text, any_address
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_declared import FAMILIES, Declared, declared
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_model import LEVELS, NEAR, Data, Host, Socket
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_reach import ADDRESSES, Gate, Way
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_reach import Gate
 
 KEYS = ("listeners", "sockets", "firewall", "interfaces", "routes", "sysctls", "ipv6")
 
@@ -45,7 +47,7 @@ def listener_findings(
         host = _host(look, planned, apart)
         sockets = [_socket(host, entry, known) for entry in look["listeners"]]
         found = listener_judge.findings(host, sockets, known)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise RolloutError(
             f"_input: it is not what the module host_info returns as host_info; see {error!r}"
         ) from error
@@ -94,6 +96,9 @@ def _trusted(value: object) -> dict[str, Set]:
             raise RolloutError(
                 f"trusted: {shown(item)} is no address or prefix; write one such as '2001:db8::/64' in quotes"
             )
+    for family in FAMILIES:
+        if not intervals.without(hosts(family), found[family]):
+            raise RolloutError(f"trusted: {shown(value)} is all of {NAMES[family]}; name fewer sources")
     return found
 
 
@@ -107,23 +112,22 @@ def _host(look: Data, planned: t.Mapping[str, str], apart: t.Mapping[str, Set]) 
     routes = look["routes"]
     devices = {}
     for family, other in (("ipv4", "ipv6"), ("ipv6", "ipv4")):
-        # The world comes in where the host's own way out is. Without one, rules for an interface stay undecided.
-        names = [str(route.get("dev") or "") for route in (*routes[family], *routes[other])]
-        devices[family] = next(iter(names), "")
+        # The world comes in where the host's own ways out are. Without one, rules for an interface stay undecided.
+        names = [str(route.get("dev") or "") for route in routes[family] or routes[other]]
+        devices[family] = list(dict.fromkeys(names)) or [""]
+    link = [
+        str(entry["address"])
+        for interface in look["interfaces"]
+        if devices["ipv6"] == [""] or interface["name"] in devices["ipv6"]
+        for entry in interface["addresses"]
+        if entry["scope"] == "link" and entry["family"] == "ipv6"
+    ]
     gates = {family: Gate(look["firewall"][family], family, apart[family]) for family in FAMILIES}
-    return Host(look, gates, planned, own, frozenset(addresses), devices)
-
-
-def _ways(host: Host, entry: Data, family: str) -> list[Way]:
-    """The ways that packets of a family come to a socket."""
-    device = str(entry["device"]) or host.devices[family]
-    address = str(entry["address"])
-    if entry["scope"] != "wildcard":
-        return [Way(device, address.removeprefix("::ffff:"))]
-    own = dict.fromkeys([*host.own[family], *([host.planned[family]] if family in host.planned else [])])
-    if not host.gates[family].for_addresses or not 0 < len(own) <= ADDRESSES:
-        return [Way(device, "")]
-    return [Way(device, one) for one in own]
+    # systemd opens sockets for others, and asks nobody.
+    askers = {one["pid"] for one in look["listeners"] if (one["protocol"], one["port"]) == ("udp", 53)} - {0, 1}
+    words = str(look["sysctls"].get("net.ipv4.ip_local_port_range") or "0 0").split()
+    ports = (int(words[0]), int(words[-1]))
+    return Host(look, gates, planned, own, frozenset(addresses), link, devices, askers, ports)
 
 
 def _socket(host: Host, entry: Data, known: t.Mapping[tuple[str, int], Declared]) -> Socket:
@@ -135,18 +139,35 @@ def _socket(host: Host, entry: Data, known: t.Mapping[tuple[str, int], Declared]
     service = known.get((protocol, port))
     fates = {}
     ways = {}
+    elsewhere = {}
     for family in FAMILIES:
         if entry[family] is not False and not local:
             gate = host.gates[family]
-            ways[family] = _ways(host, entry, family)
+            ways[family] = host.ways(entry, family)
             fates[family] = gate.fate(protocol, port, ways[family], gate.everyone(entry["scope"] in NEAR))
+            elsewhere[family] = [
+                name
+                for name in _further(host, entry, family)
+                if gate.fate(protocol, port, host.ways(entry, family, by=[name]), gate.everyone()).who != "nobody"
+            ]
     neighbours = False
     if "ipv6" in fates:
         gate = host.gates["ipv6"]
-        near = gate.fate(protocol, port, ways["ipv6"], gate.everyone(neighbours=True))
-        neighbours = bool(near.accepted)
+        near = [way for to in (None, host.link) if to != [] for way in host.ways(entry, "ipv6", to)]
+        neighbours = gate.fate(protocol, port, near, gate.everyone(neighbours=True)).who != "nobody"
     client = service is None and not local and _client(host, entry)
-    return Socket(entry, service, local, absent, client, fates, neighbours, ways)
+    return Socket(entry, service, local, absent, client, fates, neighbours, ways, elsewhere)
+
+
+def _further(host: Host, entry: Data, family: str) -> list[str]:
+    """The interfaces without a default route that a socket hears, one of those that the rules treat alike."""
+    if entry["device"] or entry["scope"] in NEAR or host.gates[family].unseen or "" in host.devices[family]:
+        return []  # it hears one only, or nothing is known of any
+    tells = host.gates[family].tells
+    known = {tells(name) for name in host.devices[family]}
+    names = [str(interface["name"]) for interface in host.look["interfaces"] if interface["name"] != "lo"]
+    found = {tells(name): name for name in reversed(names) if tells(name) not in known}
+    return sorted(found.values())
 
 
 def _client(host: Host, entry: Data) -> bool:
@@ -157,9 +178,5 @@ def _client(host: Host, entry: Data) -> bool:
     """
     if entry["protocol"] != "udp":
         return False
-    words = str(host.look["sysctls"].get("net.ipv4.ip_local_port_range") or "0 0").split()
-    low, high = int(words[0]), int(words[-1])
-    if low <= entry["port"] <= high:
-        return True
-    asks = [other["pid"] for other in host.look["listeners"] if (other["protocol"], other["port"]) == ("udp", 53)]
-    return bool(entry["port"] >= 1024 and entry["pid"] and entry["pid"] in asks)
+    low, high = host.client_ports
+    return bool(low <= entry["port"] <= high or (entry["port"] >= 1024 and entry["pid"] in host.askers))

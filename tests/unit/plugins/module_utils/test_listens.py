@@ -32,6 +32,7 @@ SSL = frozenset(["ssl_module", "core_module"])
 @pytest.mark.parametrize(
     ("spec", "target"),
     [
+        ("\u00b2", ("\u00b2", 0)),
         ("80", ("", 80)),
         ("*:80", ("", 80)),
         ("[::]:80", ("::", 80)),

@@ -412,6 +412,7 @@ def test_each_default_route_is_a_way_in():
     look["routes"]["ipv6"] = [{"dev": "eth0"}, {"dev": "eth1"}]
     assert codes(listener_findings(look)) == [("alarm", "exposed")]
     look["routes"]["ipv6"] = [{"dev": "eth0"}]
+    look["interfaces"].append({"name": "eth1", "addresses": []})
     assert codes(listener_findings(look)) == [("note", "elsewhere")]
 
 
@@ -435,6 +436,36 @@ def test_a_service_is_open_only_where_its_clients_come_to():
     look["interfaces"][1]["addresses"].append({"address": "2001:db8::81", "family": "ipv6", "scope": "global"})
     assert codes(listener_findings(look, ["http"], {"ipv6": "2001:db8::81"})) == []
     assert codes(listener_findings(look, ["http"], {"ipv6": "2001:db8::80"})) == [("fault", "closed")]
+
+
+def test_a_socket_on_another_interface_does_not_serve_the_address():
+    sockets = [listener("0.0.0.0"), listener(device="eth1", v6only=True)]
+    look = host(*sockets)
+    look["interfaces"].append({"name": "eth1", "addresses": []})
+    assert codes(listener_findings(look, ["http"], {"ipv6": "2001:db8::80"})) == [("fault", "wrong_address")]
+    # An address that is not there yet may come to this one.
+    assert codes(listener_findings(look, ["http"], {"ipv6": "2001:db8::99"})) == []
+    look["listeners"][1]["device"] = "eth0"
+    assert codes(listener_findings(look, ["http"], {"ipv6": "2001:db8::80"})) == []
+
+
+def test_a_host_without_ipv4_lets_nobody_in_over_it():
+    look = host(listener())
+    declared = [{**ONE, "families": ["ipv6"]}]
+    assert codes(listener_findings(look, declared)) == [("alarm", "other_family")]
+    del look["interfaces"][1]["addresses"][0]
+    assert codes(listener_findings(look, declared)) == []
+
+
+def test_rules_for_an_address_are_those_of_an_ipv4_mapped_socket():
+    ipv4 = rules("-A INPUT -d 192.0.2.80/32 -p tcp -m tcp --dport 80 -j ACCEPT")
+    look = host(listener("::ffff:192.0.2.80"), ipv4=ipv4)
+    assert listener_findings(look)["sockets"][0]["ipv4"]["who"] == "everyone"
+
+
+def test_systemd_that_opens_a_name_server_s_socket_asks_nobody():
+    sockets = [listener(port=port, protocol="udp", pid=1, process="systemd") for port in (53, 5514)]
+    assert codes(listener_findings(host(*sockets), [{"name": "dns", "protocol": "udp"}])) == [("alarm", "exposed")]
 
 
 def test_ipv6_is_on_where_there_is_an_address_whatever_the_sysctl_for_all_says():
