@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import dns_names, mail_confirmed
 
 
@@ -24,7 +24,7 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         try:
             sending = arguments.get("sending")
-            if isinstance(sending, dict) and arguments.get("state", "present") == "present":
+            if sending is not None and arguments.get("state") != "absent":
                 arguments["sending"] = self._asked(sending, arguments.get("parameters"))
         except RolloutError as error:
             return {**result, "failed": True, "msg": f"postfix: {error}"}
@@ -39,11 +39,19 @@ class ActionModule(ActionBase):
     @staticmethod
     def _asked(sending, parameters):
         """Return what the module needs to decide; the DNS is asked only where its answer decides."""
+        parameters = {} if parameters is None else parameters
+        for name, value in (("sending", sending), ("parameters", parameters)):
+            if not isinstance(value, dict):
+                raise RolloutError(f"{name}: {shown(value)} is no dictionary")
         given = {key: value for key, value in sending.items() if key != "records"}
-        own = parameters.get("smtp_bind_address6") if isinstance(parameters, dict) else None
+        own = parameters.get("smtp_bind_address6")
         address = str(own or given.get("address") or "").strip("[]")
         given["address"] = address
-        if given.get("mode", "confirmed") == "confirmed" and "$" not in address:
+        if (given.get("mode") or "confirmed") == "confirmed":
+            if "$" in address:
+                raise RolloutError(
+                    f"parameters.smtp_bind_address6: {shown(address)}: write the address that is to be confirmed"
+                )
             dns_names.need_library()
             given["records"] = mail_confirmed.look_up(address, given.get("domains") or [], given.get("dns"))
         return given

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import shutil
 import tempfile
@@ -15,15 +16,21 @@ from ansible_collections.ipv6.rollout.plugins.module_utils import commands, file
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
 HEADER = "# Written by ipv6.rollout; what is changed here is lost with the next run.\n"
-# A daemon can't bind an address whose DAD is not over, and at boot that may be so.
-BOOT = (
-    HEADER
-    + """\
-[Service]
-ExecStartPre=-/usr/bin/timeout 10 /bin/sh -c 'while ip -6 -o address show tentative | grep -qv dadfailed; do sleep 0.1; done'
-"""  # noqa: E501
-)
+PENDING = "pending"
 Contents = t.Dict[str, t.Optional[bytes]]
+
+
+def boot(hosts: t.Iterable[str], more: str = "") -> t.Optional[bytes]:
+    """Return a drop-in of a unit that waits at boot until the daemon can bind its addresses, None where it always can.
+
+    At boot an address may not be there yet, of either family, or its DAD may not be over.
+    """
+    named = [host for host in hosts if not ipaddress.ip_address(host).is_loopback]
+    if not named:
+        return None
+    there = "ip -o address show to $$address | grep -qv tentative"  # systemd makes one $ of two
+    loop = f"for address in {' '.join(named)}; do until {there}; do sleep 0.1; done; done"
+    return f"{HEADER}[Service]\nExecStartPre=-/usr/bin/timeout 10 /bin/sh -c '{loop}'\n{more}".encode()
 
 
 class Outcome:
@@ -69,6 +76,8 @@ class Change:
         self.after: Contents = {}
         self.settled: list[str] = []
         self.edited: list[str] = []
+        # Whether a run was ended after it wrote the files, so that the daemon may not know them.
+        self.pending = PENDING in self.ledger.notes
         for path, content in wanted.items():
             kept = self.ledger.before(path)
             if absent and kept is None:
@@ -96,6 +105,7 @@ class Change:
         for path in self.differing:
             self.ledger.wrote(path, self.before[path], self.after[path])
         if self.differing:
+            self.ledger.notes[PENDING] = True
             self.ledger.save()
         for path in self.differing:
             saved = self.ledger.before(path) or self.before[path]
@@ -103,10 +113,10 @@ class Change:
         _units(self.differing)
 
     def forget(self) -> None:
-        """Let the ledger forget what is as it was before the first change."""
+        """Let the ledger forget what is as it was before the first change, and that the daemon had to be told."""
         for path in self.settled:
             self.ledger.files.pop(path, None)
-        if self.settled:
+        if self.ledger.notes.pop(PENDING, False) or self.settled:
             self.ledger.save()
 
     def take_back(self) -> None:
@@ -203,7 +213,16 @@ def decode(content: t.Optional[bytes]) -> str:
 
 def edited(paths: t.Iterable[str]) -> list[str]:
     """Say that files of ours were edited by others."""
-    return [f"{path} was edited since the last run; what it held then counts, as its first line says" for path in paths]
+    return [
+        f"{path} was edited or removed since the last run; this change is lost, as its first line says"
+        for path in paths
+    ]
+
+
+def check_root() -> None:
+    """Refuse to judge a daemon whose keys, sockets and logs only root can read."""
+    if os.geteuid() != 0:
+        raise RolloutError("this needs root; set become: true")
 
 
 def refuse_taken(held: t.Sequence[str], name: str) -> None:

@@ -34,6 +34,10 @@ def addresses(given: t.Sequence[t.Any]) -> list[str]:
         if isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped or address.is_link_local):
             kind = "an IPv4-mapped" if address.ipv4_mapped else "a link-local"
             raise RolloutError(f"addresses: {shown(entry)} is {kind} address; name one that clients connect to")
+        if "%" in bare:
+            raise RolloutError(
+                f"addresses: {shown(entry)} has a zone; only a link-local address needs one, leave it out"
+            )
         if address.is_multicast or str(address) == "255.255.255.255":
             raise RolloutError(f"addresses: {shown(entry)} is no address of one host; name one that clients connect to")
         if str(address) not in found:
@@ -83,6 +87,16 @@ def check_local(wanted: t.Sequence[str], really: bool, seconds: float = DAD_SECO
     told = "addresses: " + "; ".join(f"{host}: {_reason(host)}" for host in missing)
     if really:
         raise RolloutError(f"{told}; put it on the host first, for example with the role interfaces")
+    return [told]
+
+
+def check_family(wanted: t.Sequence[str], really: bool) -> list[str]:
+    """Refuse a socket for every IPv6 address where the kernel opens none; a check run only tells."""
+    if ANY6 not in wanted or sockets.is_local(ANY6):
+        return []
+    told = "mode: the kernel of this host has no IPv6 (ipv6.disable=1), so nothing can listen on [::]"
+    if really:
+        raise RolloutError(f"{told}; boot it with IPv6, or take the mode 'ipv4'")
     return [told]
 
 

@@ -34,7 +34,7 @@ BOOT = "/etc/systemd/system/dovecot.service.d/zz-ipv6-rollout.conf"
 LEDGER = "dovecot_listen"
 WAIT = 10.0
 # Dovecot's own unit waits for the network, where somebody wants that target.
-BOOT_TEXT = daemon_change.BOOT + "\n[Unit]\nWants=network-online.target\n"
+ONLINE = "\n[Unit]\nWants=network-online.target\n"
 Wish = t.Tuple[t.List[str], t.List[str], dovecot_config.Proxy]
 
 
@@ -43,12 +43,14 @@ class Server:
 
     def __init__(self, directory: str = DIRECTORY) -> None:
         self.directory = directory
+        self.by_systemd = False
         self.path = f"{directory}/dovecot.conf"
         self.drop_in = f"{directory}/{DROP_IN}"
         if not commands.found("doveconf"):
             raise RolloutError("Dovecot is not installed here; install dovecot-imapd or dovecot-pop3d first")
         if files.read(self.path) is None:
             raise RolloutError(f"there is no {self.path}; configure Dovecot first")
+        daemon_change.check_root()
         try:
             self.now = self.ask(self.path)
         except RolloutError as error:
@@ -99,8 +101,6 @@ class Server:
         commands.run(["doveadm", "-c", self.path, "stop"])
         sockets.wait(lambda: not self.pid, WAIT)
         commands.run(["dovecot", "-c", self.path])
-
-    by_systemd = False
 
     def ready(self, expected: t.Collection[sockets.Endpoint], ports: t.Collection[int]) -> bool:
         """Wait until the master listens as it should on the ports that matter."""
@@ -160,10 +160,10 @@ def present(
     hosts = daemon_listen.hosts(mode, daemon_listen.addresses(given))
     networks = dovecot_config.networks("login_trusted_networks", trusted)
     wish = (hosts, networks, dovecot_config.proxy(proxied))
-    boot = BOOT_TEXT.encode() if mode == "addresses" and any(":" in host for host in hosts) else None
+    boot = daemon_change.boot(hosts, ONLINE) if mode == "addresses" else None
     if not really and not commands.found("doveconf"):
         return _not_yet(wish, boot, directory)
-    warnings = daemon_listen.check_local(hosts, really)
+    warnings = daemon_listen.check_family(hosts, really) + daemon_listen.check_local(hosts, really)
     server = Server(directory)
     content, settings = _plan(server, wish)
     if set(settings.listen) != set(server.now.listen) and daemon_change.active("dovecot.socket"):
@@ -173,7 +173,7 @@ def present(
         )
     change = Change(LEDGER, {server.drop_in: content, BOOT: boot})
     outcome = _apply(server, change, settings, set(wish[2].ports.values()), really)
-    outcome.warnings += warnings
+    outcome.warnings += warnings + dovecot_config.others_trusted(wish[2], settings)
     return outcome
 
 
@@ -207,9 +207,10 @@ def absent(really: bool, directory: str = DIRECTORY) -> Outcome:
         settings = server.staged(change.after)
     except RolloutError as error:
         raise RolloutError(f"Dovecot would refuse what was there before, nothing was changed: {error}") from error
-    if not settings.named:
-        daemon_listen.check_local(settings.listen, really)
-    return _apply(server, change, settings, set(), really)
+    warnings = [] if settings.named else daemon_listen.check_local(settings.listen, really)
+    outcome = _apply(server, change, settings, set(), really)
+    outcome.warnings += warnings
+    return outcome
 
 
 def _apply(server: Server, change: Change, settings: dovecot_config.Settings, fresh: set[int], really: bool) -> Outcome:
@@ -221,10 +222,13 @@ def _apply(server: Server, change: Change, settings: dovecot_config.Settings, fr
     outcome.running = bool(server.pid)
     running = {port for _host, port in found}
     expected = settings.expected(running | fresh)
-    gone = {entry.port for entry in server.now.listeners} - {entry.port for entry in settings.listeners}
-    ports = {port for _host, port in expected} | gone  # a listener of ours that is no more closes its port
+    known = {entry.port for entry in settings.listeners}
+    gone = {entry.port for entry in server.now.listeners} - known
+    if settings.complete and not daemon_change.active("dovecot.socket"):
+        gone |= running - known  # as of a drop-in of ours that somebody has deleted
+    ports = {port for _host, port in expected} | gone  # a listener that is no more closes its port
     wrong = of(found, ports) != expected
-    if outcome.running and (wrong or server.drop_in in outcome.files):
+    if outcome.running and (wrong or server.drop_in in outcome.files or change.pending):
         new, old = expected - found, of(found, ports) - expected
         daemon_change.refuse_taken(sockets.taken(new, server.pid), "Dovecot")
         clash = any(sockets.overlap(one, other) for one in new for other in old)

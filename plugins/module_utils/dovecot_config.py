@@ -40,6 +40,7 @@ class Settings(t.NamedTuple):
     ssl: str
     base_dir: str
     listeners: list[Listener]
+    complete: bool  # whether the port of every listener is known
 
     @property
     def named(self) -> bool:
@@ -54,7 +55,9 @@ class Settings(t.NamedTuple):
         if self.named:
             return set()
         ports = {entry.port for entry in self.listeners if not entry.own and entry.port in running}
-        return {(host, port) for host in self.listen for port in ports}
+        found = {(name, port) for name in self.listen for port in ports}
+        own = {(name, entry.port) for entry in self.listeners if entry.port in ports for name in entry.own}
+        return found | own  # one listener of a port may be for every address, another one for its own
 
 
 def words(value: str) -> list[str]:
@@ -95,7 +98,7 @@ def read(told: str) -> Settings:
     for service, name, said in found:
         port = said.get("port", "")
         number = int(port) if port.isdigit() else PORTS.get(name, 0)
-        own = words(said.get("address") or said.get("listen") or "")
+        own = [host(word) for word in words(said.get("address") or said.get("listen") or "")]
         if number:
             listeners.append(Listener(service, name, number, own))
     return Settings(
@@ -106,6 +109,7 @@ def read(told: str) -> Settings:
         top.get("ssl", "yes"),
         top.get("base_dir", "/run/dovecot"),
         listeners,
+        all(said.get("port", "").isdigit() or name in PORTS for _service, name, said in found),
     )
 
 
@@ -115,6 +119,8 @@ def networks(name: str, given: t.Sequence[t.Any]) -> list[str]:
     for entry in given:
         if not isinstance(entry, str):
             raise RolloutError(f"{name}: {shown(entry)} is not text; quote the prefix")
+        if "%" in entry:
+            raise RolloutError(f"{name}: {shown(entry)} has a zone, and a prefix has none; leave it out")
         try:
             network = ipaddress.ip_network(entry)
         except ValueError as error:
@@ -172,6 +178,12 @@ def check_proxy(wanted: Proxy, base: Settings) -> None:
             raise RolloutError(
                 f"proxy_protocol.ports.{name}: {port} belongs to the listener {other.name}; take another"
             )
+    everybody = [network for network in base.haproxy_trusted_networks if network.endswith("/0")]
+    if wanted.ports and everybody:
+        raise RolloutError(
+            f"proxy_protocol: another file sets haproxy_trusted_networks to {everybody[0]}, so that everybody could "
+            "say which client they speak for; remove it there first ('doveconf -n' shows it)"
+        )
     if wanted.ports and base.ssl == "no":
         raise RolloutError("proxy_protocol: this Dovecot has ssl = no; set up TLS first, the ports speak nothing else")
 
@@ -199,6 +211,23 @@ def text(base: Settings, hosts: t.Sequence[str], trusted: t.Sequence[str], wante
             "}",
         ]
     return daemon_change.HEADER + "".join(f"{line}\n" for line in lines) if lines else ""
+
+
+def others_trusted(wanted: Proxy, found: Settings) -> list[str]:
+    """Tell who else may speak at the ports for proxies: Dovecot has one list for all of them."""
+    others = [network for network in found.haproxy_trusted_networks if not _same(network, wanted.proxies)]
+    if not wanted.ports or not others:
+        return []
+    return [
+        f"proxy_protocol: other files trust {', '.join(others)} too (haproxy_trusted_networks), at these ports as well"
+    ]
+
+
+def _same(network: str, known: t.Sequence[str]) -> bool:
+    try:
+        return str(ipaddress.ip_network(network, strict=False)) in known
+    except ValueError:
+        return False
 
 
 def at_home(text_: str, directory: str, copied: str) -> str:

@@ -83,6 +83,8 @@ def decide(wish: Wish, families: set[int], helo: str, before: str) -> Decision:
             f"Postfix says HELO {helo}, and the PTR record of {wish.address} leads to {names}; let it lead to {helo}, "
             "or set postfix_helo_name to the name that the PTR records of both families lead to"
         )
+    if not (wish.names or why or wish.unknown):
+        why.append("nobody has asked the DNS for it")
     if why:
         return no(*why, *wish.unknown)
     if wish.unknown:
@@ -108,34 +110,45 @@ def parameters(decision: Decision, given: t.Mapping[str, str]) -> dict[str, str]
     """Return the parameters that fix the source address; those that a user gives win."""
     if not decision.ipv6 or not decision.address:
         return {}
+    own = given.get(BIND)
+    if own is not None and decision.mode == "confirmed" and plain_address(own) != decision.address:
+        raise RolloutError(
+            f"parameters.{BIND}: {shown(own)} is not the address that is confirmed, {decision.address}; leave it out, "
+            "or write an address"
+        )
     wanted = {BIND: decision.address, ENFORCE: "yes"}
     return {name: value for name, value in wanted.items() if name not in given}
 
 
+def plain_address(value: str) -> str:
+    """Return an address as it is compared; what is none stays as it is."""
+    try:
+        return str(ipaddress.IPv6Address(value.strip("[]")))
+    except ValueError:
+        return value
+
+
 def overrides(
-    decision: Decision, families: set[int], master: str, ours: t.Container[str], given: master_cf.Overrides
+    decision: Decision, families: set[int], master: str, ours: t.Container[str], given: t.Container[str]
 ) -> tuple[master_cf.Overrides, list[str]]:
     """Return what the services that send get, and a warning for each that has a will of its own.
 
     :param ours: the services in which the override is our own
-    :param given: what a user wants of services; it wins
+    :param given: the services for which a user says it; that wins
     """
     found: master_cf.Overrides = {}
     told = []
     for service in master_cf.services(master):
-        if service.command != CLIENT or service.fields[1] != "unix" or PARAMETER in given.get(service.name, {}):
+        if service.command != CLIENT or service.fields[1] != "unix":
             continue
         own = service.value(PARAMETER)
         others = [f"{name}={service.value(name)}" for name in JUDGED if service.value(name) is not None]
         if others and decision.ipv6 and decision.mode == "confirmed":
             told.append(f"{service.name} has {', '.join(others)} of its own in master.cf, which was not looked at")
-        if own is None or service.name in ours:
-            if 6 in families:
-                found[service.name] = {PARAMETER: None if decision.ipv6 else "ipv4"}
-            else:
-                found[service.name] = {PARAMETER: None}
-        elif not decision.ipv6 and 6 in families and 6 in main_cf.families(own):
-            told.append(
-                f"{service.name} has {PARAMETER}={own} of its own in master.cf, so it sends over IPv6 all the same"
-            )
+        uses = families if own is None or "$" in own else main_cf.families(own)
+        if service.name not in given and (own is None or service.name in ours):
+            found[service.name] = {PARAMETER: "ipv4" if 6 in families and not decision.ipv6 else None}
+        elif (6 in uses) != decision.ipv6 and 6 in families:
+            what = "over IPv4 only" if decision.ipv6 else "over IPv6 all the same"
+            told.append(f"{service.name} has {PARAMETER}={own or ''} of its own in master.cf, so it sends {what}")
     return found, told

@@ -20,7 +20,9 @@ HEADER = "# Written by the ipv6.rollout collection: the module postfix replaces 
 INDEX = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
 PATTERNS = ("regexp", "pcre")
 TYPES = (*INDEX, "cidr", "texthash", *PATTERNS)
-RESERVED = ("main.cf", "master.cf", "dynamicmaps.cf")
+# The programs and lists that Postfix itself has in its folder.
+RESERVED = ("postfix-script", "postfix-wrapper", "postfix-tls-script", "post-install", "makedefs.out")
+RESERVED_STARTS = ("main.cf", "master.cf", "dynamicmaps.cf", "postfix-files")
 _OF_INDEX = tuple(sorted(set(INDEX.values())))
 
 
@@ -57,7 +59,7 @@ def clean(given: t.Sequence[t.Any]) -> list[Table]:
 def _name(value: object, where: str) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", value, re.ASCII):
         raise RolloutError(f"{where}.name: {shown(value)} is no plain file name, such as relay_recipients")
-    if value in RESERVED or value.endswith(_OF_INDEX) or value.startswith(("main.cf", "master.cf")):
+    if value in RESERVED or value.endswith(_OF_INDEX) or value.startswith(RESERVED_STARTS):
         raise RolloutError(f"{where}.name: {shown(value)} is a file of Postfix's own; choose another name")
     return str(value)
 
@@ -94,7 +96,7 @@ def _value(value: object, where: str) -> str:
 
 
 def _one_line(plain: str, where: str) -> None:
-    if re.search(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]", plain):
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]", plain):
         raise RolloutError(f"{where}: {shown(plain)} has a line break or control character; write it on one line")
 
 

@@ -24,6 +24,11 @@ NETWORKS = frozenset(
     ["mynetworks", "debug_peer_list", "smtpd_authorized_verp_clients", "smtpd_authorized_xclient_hosts"]
     + ["smtpd_authorized_xforward_hosts", "smtpd_client_event_limit_exceptions"]
 )
+TRUSTING = frozenset(["mynetworks", "smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts"])
+# Nobody has a shorter prefix than these; 104 is what Debian trusts of the IPv4-mapped ones.
+LEAST = {4: 8, 6: 16}
+MAPPED, MAPPED_LEAST = ipaddress.IPv6Network("::ffff:0:0/96"), 104
+Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 # What the daemons read only once: postconf(5) wants stop and start for the first two; the others name places or
 # owners that a running master keeps.
 RESTART = frozenset(
@@ -155,18 +160,19 @@ def _plain(where: str, given: t.Any) -> str:
     if not isinstance(given, str):
         raise RolloutError(f"{where}: {shown(given)} is not text; quote it")
     value = str(given).strip()
-    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]", value):
         raise RolloutError(f"{where}: {shown(value)} has a line break or control character; write it on one line")
     return value
 
 
 def check_value(where: str, name: str, value: str) -> None:
     """Check what can be checked of a value before Postfix sees it."""
-    if "$" in value:
-        return  # another parameter: only Postfix can tell
     if name in NETWORKS:
         for word in words(value):
-            check_network(where, word)
+            if "$" not in word:
+                check_network(where, word, name in TRUSTING)
+    if "$" in value:
+        return  # another parameter: only Postfix can tell
     if name in CHOICES and value not in CHOICES[name]:
         raise RolloutError(f"{where}: {shown(value)} is none of {', '.join(CHOICES[name])}")
     if name in BIND and value:
@@ -192,24 +198,36 @@ def trusted(prefixes: t.Sequence[t.Any]) -> str:
             raise RolloutError(f"{where}: {shown(given)} is no prefix such as 2001:db8:1::/64") from None
         if not strict:
             raise RolloutError(f"{where}: {shown(given)} has host bits set; write {loose}")
-        if loose.prefixlen == 0:
-            raise RolloutError(f"{where}: {shown(given)} is everybody, who could send spam through this host")
+        _not_everybody(where, given, loose)
         text = f"[{loose.network_address}]/{loose.prefixlen}" if loose.version == 6 else str(loose)
         if text not in found:
             found.append(text)
     return " ".join(found)
 
 
-def check_network(where: str, word: str) -> None:
-    """Check one entry of a list like mynetworks; ``postfix check`` does not, and a wrong one stops all mail."""
+def _not_everybody(where: str, given: str, network: Network) -> None:
+    mapped = isinstance(network, ipaddress.IPv6Network) and network.overlaps(MAPPED)
+    if network.prefixlen < (MAPPED_LEAST if mapped else LEAST[network.version]):
+        raise RolloutError(
+            f"{where}: {shown(given)} is everybody, or nearly, who could send spam through this host; write the "
+            "prefixes of your own site"
+        )
+
+
+def check_network(where: str, word: str, trusts: bool = False) -> None:
+    """Check one entry of a list like mynetworks; ``postfix check`` does not, and a wrong one stops all mail.
+
+    :param trusts: whether those in the list may do what others may not
+    """
+    trusts = trusts and not word.startswith("!")
     entry = word.lstrip("!")
     bracketed = re.fullmatch(r"\[([^\]]*)\](/\d+)?", entry)
     if bracketed:
         inner = bracketed.group(1) + (bracketed.group(2) or "")
-        _check_prefix(where, word, inner, 6 if ":" in inner else 4)
+        _check_prefix(where, word, inner, 6 if ":" in inner else 4, trusts)
         return
     if re.match(r"[0-9.]+(/|$)", entry):
-        _check_prefix(where, word, entry, 4)
+        _check_prefix(where, word, entry, 4, trusts)
         return
     try:
         ipaddress.IPv6Address(entry.partition("/")[0])
@@ -224,7 +242,7 @@ def check_network(where: str, word: str) -> None:
     )
 
 
-def _check_prefix(where: str, word: str, text: str, version: int) -> None:
+def _check_prefix(where: str, word: str, text: str, version: int, trusts: bool) -> None:
     try:
         loose = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
@@ -236,6 +254,8 @@ def _check_prefix(where: str, word: str, text: str, version: int) -> None:
     except ValueError:
         right = f"[{loose.network_address}]/{loose.prefixlen}" if version == 6 else str(loose)
         raise RolloutError(f"{where}: {shown(word)} has host bits set; write {right}") from None
+    if trusts:
+        _not_everybody(where, word, loose)
 
 
 def check_kind(name: str, value: str, default: str) -> None:

@@ -196,6 +196,20 @@ def same_service(text: str, name: str, wanted: str) -> bool:
     return " ".join(lines).split() == wanted.split()
 
 
+def options(line: str) -> dict[str, str]:
+    """Return what a service of one line overrides."""
+    return {override.name: override.value for service in services(line) for override in service.overrides}
+
+
+def without(text: str, name: str, noted: t.Mapping[str, t.Mapping[str, t.Any]], own: t.Mapping[str, str]) -> str:
+    """Return the text with a service as its own line has it, without what was noted as set since."""
+    for parameter, entry in noted.items():
+        service = find(text, name)
+        if service is not None and service.value(parameter) == entry.get("set"):
+            text = put(text, name, parameter, own[parameter]) if parameter in own else drop(text, name, parameter)
+    return text
+
+
 def clean_overrides(given: t.Mapping[t.Any, t.Any]) -> Overrides:
     """Check ``{"smtp/unix": {inet_protocols: ipv4}}`` and return plain text; null stands for no override."""
     found: Overrides = {}
@@ -220,7 +234,7 @@ def _value(value: t.Any, where: str) -> str:
     if not isinstance(value, str):
         raise RolloutError(f"{where}: {shown(value)} is not text; quote it")
     plain = str(value).strip()
-    if re.search(r"[\x00-\x1f\x7f]", plain):
+    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", plain):
         raise RolloutError(f"{where}: {shown(plain)} has a line break or control character; write it on one line")
     if plain.count("{") != plain.count("}"):
         raise RolloutError(f"{where}: {shown(plain)} has a brace without its other half")

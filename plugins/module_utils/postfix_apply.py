@@ -25,7 +25,10 @@ from ansible_collections.ipv6.rollout.plugins.module_utils import (
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.module_utils.postfix_server import Server, decode, encode
 
+SOCKETS = ("inet_protocols", "inet_interfaces")  # the first two of Settings
 Changes = dict[str, dict[str, t.Optional[str]]]
+UNFINISHED = "unfinished"  # in the ledger: directories whose files are written, and not read yet
+SECRET = "(it changes, and is not shown, since not everybody on the host may read it)\n"
 # Which release brought a parameter that older ones do not know.
 SINCE = {"smtpd_client_ipv6_prefix_length": "3.8", "smtpd_client_ipv4_prefix_length": "3.8"}
 
@@ -72,15 +75,17 @@ class Outcome:
         self.tables: dict[str, dict[str, t.Any]] = {}
         self.sending: dict[str, t.Any] = {}
         self.texts: dict[str, tuple[str, str]] = {}
+        self.target: t.Optional[postfix_server.Settings] = None
         self.needs_package = ""
         self.changed = self.restarted = self.reloaded = self.running = False
         self.listening: list[str] = []
         self.warnings: list[str] = []
 
-    def show(self, path: str, before: t.Optional[bytes], after: t.Optional[bytes]) -> None:
-        """Keep a file before and after for the diff; an index is no text."""
-        if before != after and not path.endswith(tuple(mail_tables.INDEX.values())):
-            self.texts[path] = (decode(before or b""), decode(after or b""))
+    def show(self, path: str, before: t.Optional[bytes], after: t.Optional[bytes], secret: bool = False) -> None:
+        """Keep a file before and after for the diff; an index is no text, and a secret stays one."""
+        if before == after or path.endswith(tuple(mail_tables.INDEX.values())):
+            return
+        self.texts[path] = ("", SECRET) if secret else (decode(before or b""), decode(after or b""))
 
 
 def apply(
@@ -99,27 +104,35 @@ def apply(
     target = server.settings
     if change.needed:
         with postfix_server.staged(server.directory, change.texts()) as folder:
+            _check_queue(folder, server.settings.queue_directory)
             _check_staged(folder, server.directory, wanted, options, really)
             for table in change.tables:
                 content = postfix_server.index(folder, table)
                 if table.index_name:
                     change.files[f"{server.directory}/{table.index_name}"] = content
             target = postfix_server.settings(folder)
+    outcome.target = target
     expected = target.expected(change.master)
     altered = {name for name in main_cf.RESTART if _value(server.main, name) != _value(change.main, name)}
-    altered -= {"inet_protocols", "inet_interfaces"}  # another way to write what is in force is no change
-    others = target[:2] != server.settings[:2]
+    altered -= set(SOCKETS)  # another way to write what is in force is no change
+    others = any(
+        main_cf.normal(name, new) != main_cf.normal(name, old)
+        for name, new, old in zip(SOCKETS, target, server.settings)
+    )
     # What is to come does not count here: a reload is enough for a service more or less.
     drifted = main_cf.differs(server.settings.expected(server.master), found)
     outcome.restarted = bool(pid) and (bool(altered) or others or drifted)
-    outcome.reloaded = bool(pid) and not outcome.restarted and change.needed
-    outcome.changed = change.needed or outcome.restarted
+    late = server.directory in files.Ledger("postfix").notes.get(UNFINISHED, [])
+    outcome.reloaded = bool(pid) and not outcome.restarted and (change.needed or late)
+    outcome.changed = change.needed or outcome.restarted or outcome.reloaded
     if outcome.changed and pid and expected:
         held = sockets.taken(expected - found, pid)
         if held:
             raise RolloutError(f"Postfix can't listen, nothing was changed: {'; '.join(held)}; stop that first")
     for path, after in change.in_order():
-        outcome.show(path, files.read(path), after)
+        saved = files.look(path)
+        hidden = secret(ledger, path, saved) if path in change.files else False
+        outcome.show(path, saved.content, after, hidden)
     if really and outcome.changed:
         _go_live(change, outcome, expected, found, ledger)
         found = server.listening()
@@ -129,8 +142,24 @@ def apply(
     return outcome
 
 
+def secret(ledger: files.Ledger, path: str, saved: files.Saved) -> bool:
+    """Tell whether a table is, or was before, one that not everybody may read."""
+    found = [entry for entry in (saved, ledger.before(path)) if entry is not None and entry.content is not None]
+    return any(not entry.mode & 0o004 for entry in found)
+
+
 def _value(text: str, name: str) -> str:
     return main_cf.normal(name, main_cf.values(text).get(name, ""))
+
+
+def _check_queue(folder: str, queue: str) -> None:
+    """Refuse another queue, before ``postfix check`` makes it."""
+    wanted = commands.run(["postconf", "-c", folder, "-hx", "queue_directory"])
+    if wanted.rc == 0 and wanted.out.strip() != queue:
+        raise RolloutError(
+            f"parameters.queue_directory: mail that waits in {queue} would stay behind; stop Postfix and move the "
+            "queue by hand"
+        )
 
 
 def _check_staged(
@@ -177,29 +206,43 @@ def _go_live(
     for path in change.files:
         ledger.wrote(path, saved[path], change.files[path])
     ledger.save()  # first: whatever happens after this, the original is known
+    begun = files.Ledger("postfix")
+    begun.notes[UNFINISHED] = sorted({server.directory, *begun.notes.get(UNFINISHED, [])})
+    begun.save()  # a run that is stopped now may leave new files that no daemon has read
+    written: list[str] = []
     try:
         for path, content in change.in_order():
             _write(path, content, saved[path])
+            written.append(path)
         if outcome.restarted:
             server.restart()
         elif outcome.reloaded:
             server.reload()
         if not outcome.running or server.ready(expected):
+            finished(begun, server.directory)
+            begun.save()
             return
         why = postfix_server.log(since) or server.said
         why = why or f"not listening on {', '.join(sockets.listed(expected or set()))} after {postfix_server.WAIT:g} s"
-    except OSError as error:
+    except (OSError, RolloutError) as error:
         why = str(error)
-    back = "main.cf is unchanged"
+    back = "main.cf is what it was"
     if change.needed:
-        for path, former in reversed(list(saved.items())):
-            _write(path, former.content, former)
-        if outcome.running:
+        for path in reversed(written):
+            _write(path, saved[path].content, saved[path])
+        if outcome.running and len(written) == len(saved):  # else nobody has told it to read them
             server.restart()
             old = server.settings.expected(server.master)
             alive = server.ready(found if old is None else old)
             back = "main.cf is as it was, and Postfix " + ("runs with it" if alive else "does not start with it either")
     raise RolloutError(f"Postfix does not run with the parameters: {why}; {back}")
+
+
+def finished(ledger: files.Ledger, directory: str) -> None:
+    """Note that Postfix has read its files."""
+    left = [other for other in ledger.notes.pop(UNFINISHED, []) if other != directory]
+    if left:
+        ledger.notes[UNFINISHED] = left
 
 
 def _write(path: str, content: t.Optional[bytes], saved: files.Saved) -> None:

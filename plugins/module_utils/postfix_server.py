@@ -30,17 +30,25 @@ HARD = r"\b(fatal|panic|error): "
 BROKEN = "Postfix refuses the main.cf that is there now"
 REFUSED = "Postfix refuses them, nothing was changed"
 LARGE = 8 * 1024 * 1024
-NAMES = ("inet_protocols", "inet_interfaces", "queue_directory", "master_service_disable", "smtp_helo_name")
+NAMES = (
+    "inet_protocols",
+    "inet_interfaces",
+    "queue_directory",
+    "master_service_disable",
+    "smtp_helo_name",
+    "mynetworks_style",
+)
 
 
 class Settings(t.NamedTuple):
-    """What decides about sockets, and the name that is said at HELO, as Postfix itself reads it."""
+    """What decides about sockets, HELO and trust, as Postfix itself reads it."""
 
     inet_protocols: str
     inet_interfaces: str
     queue_directory: str
     disabled: str
     helo_name: str
+    networks_style: str
 
     def expected(self, master: str) -> set[sockets.Endpoint] | None:
         """Return the sockets that a master with these settings listens on, None where that can't be told."""

@@ -33,6 +33,8 @@ DIRECTORY = "/etc/ssh"
 DROP_IN = "sshd_config.d/00-ipv6-rollout.conf"
 # Late: another drop-in may start the list of ExecStartPre anew.
 BOOT = "/etc/systemd/system/ssh.service.d/zz-ipv6-rollout.conf"
+# Where no address comes in time, sshd ends with 255, and Debian's unit would leave it stopped for good.
+AGAIN = "RestartPreventExitStatus=\n"
 DEFAULTS = "/etc/default/ssh"
 SEPARATION = "/run/sshd"
 LEDGER = "sshd_listen"
@@ -43,7 +45,10 @@ def options() -> list[str]:
     """Return what Debian's unit gives sshd on its command line; it wins over every file."""
     text = daemon_change.decode(files.read(DEFAULTS))
     found = re.findall(r"(?m)^\s*SSHD_OPTS=(.*)$", text)
-    words = shlex.split(" ".join(shlex.split(found[-1], comments=True))) if found else []
+    try:
+        words = shlex.split(" ".join(shlex.split(found[-1], comments=True))) if found else []
+    except ValueError as error:
+        raise RolloutError(f"{DEFAULTS}: SSHD_OPTS={found[-1]} can't be read: {error}; mend it first") from error
     if any(re.match(r"-[46DdeqtT]*f", word) for word in words):
         raise RolloutError(f"{DEFAULTS}: SSHD_OPTS names another configuration file; set the addresses there yourself")
     return [word for word in words if word != "-D"]
@@ -75,6 +80,7 @@ class Server:
             raise RolloutError("OpenSSH's server is not installed here; install the package openssh-server first")
         if files.read(self.path) is None:
             raise RolloutError(f"there is no {self.path}; configure sshd first")
+        daemon_change.check_root()
         self.options = options()
         try:
             self.now = self.ask(self.path)
@@ -158,7 +164,8 @@ def _by_socket() -> t.Optional[set[sockets.Endpoint]]:
 
 def _socket_outcome(found: set[sockets.Endpoint], hosts: t.Sequence[str]) -> Outcome:
     if {host for host, _port in found} != set(hosts):
-        wanted = "".join(f" ListenStream={sockets.written((host, 22))}" for host in hosts)
+        ports = sorted({port for _host, port in found})
+        wanted = "".join(f" ListenStream={sockets.written((host, port))}" for host in hosts for port in ports)
         raise RolloutError(
             f"ssh.socket listens for sshd, on {', '.join(sockets.listed(found))}, and sshd's own settings change "
             "nothing there; give it a drop-in ('systemctl edit ssh.socket') with the lines [Socket] ListenStream= "
@@ -200,12 +207,17 @@ def _why(server: Server, text: str, contents: t.Mapping[str, t.Optional[bytes]])
         with contextlib.suppress(RolloutError):
             if server.staged(contents, []).endpoints != server.staged(contents).endpoints:
                 return f"{DEFAULTS}: SSHD_OPTS {' '.join(server.options)} wins over the files; remove it there"
+    apart = [entry for entry in server.told if entry.keyword == "listenaddress" and sshd_config.has_port(entry.value)]
+    if apart:
+        named = "; ".join(f"{entry.place}: ListenAddress {entry.value}" for entry in apart)
+        return f"{named}: it has a port of its own, the other addresses have those of Port; leave the port out there"
     first = next((entry for entry in server.told if entry.keyword == "addressfamily"), None)
     if first is not None:
         return (
             f"{first.place}: AddressFamily {first.value} comes first, and sshd takes the first value; remove it there"
         )
-    return f"with {' and '.join(text.splitlines()[1:])} sshd does something else; look for its other settings"
+    lines = " and ".join(text.splitlines()[1:]) or "its files as they are"
+    return f"with {lines} sshd does something else; look for its other settings ('sshd -T')"
 
 
 def _plan(server: Server, mode: str, hosts: t.Sequence[str]) -> tuple[t.Optional[bytes], set[sockets.Endpoint]]:
@@ -215,7 +227,7 @@ def _plan(server: Server, mode: str, hosts: t.Sequence[str]) -> tuple[t.Optional
     base = server.staged(none) if files.read(server.drop_in) is not None else server.now
     explicit = any(entry.keyword == "listenaddress" for entry in server.told)
     lines = sshd_config.lines(base, explicit, mode, hosts)
-    if not lines:
+    if not lines and {host for host, _port in base.endpoints} == set(hosts):
         return None, base.endpoints
     text = daemon_change.HEADER + "".join(f"{line}\n" for line in lines)
     contents = {server.drop_in: text.encode()}
@@ -239,14 +251,14 @@ def present(mode: str, given: t.Sequence[t.Any], allow: bool, really: bool, dire
     hosts = daemon_listen.hosts(mode, daemon_listen.addresses(given))
     if not really and not commands.found("sshd"):
         return _not_yet(mode, hosts, directory)
-    warnings = daemon_listen.check_local(hosts, really)
+    warnings = daemon_listen.check_family(hosts, really) + daemon_listen.check_local(hosts, really)
     server = Server(directory)
     by_socket = _by_socket()
     if by_socket is not None:
         return _socket_outcome(by_socket, hosts)
     content, expected = _plan(server, mode, hosts)
-    six = any(":" in host for host in hosts) and mode == "addresses"
-    change = Change(LEDGER, {server.drop_in: content, BOOT: daemon_change.BOOT.encode() if six else None})
+    boot = daemon_change.boot(hosts, AGAIN) if mode == "addresses" else None
+    change = Change(LEDGER, {server.drop_in: content, BOOT: boot})
     outcome = _apply(server, change, expected, allow, really)
     outcome.warnings += warnings
     return outcome
@@ -260,8 +272,9 @@ def _not_yet(mode: str, hosts: t.Sequence[str], directory: str) -> Outcome:
     if lines:
         text = daemon_change.HEADER + "".join(f"{line}\n" for line in lines)
         outcome.files = {f"{directory}/{DROP_IN}": (None, text.encode())}
-    if mode == "addresses" and any(":" in host for host in hosts):
-        outcome.files[BOOT] = (None, daemon_change.BOOT.encode())
+    boot = daemon_change.boot(hosts, AGAIN) if mode == "addresses" else None
+    if boot:
+        outcome.files[BOOT] = (None, boot)
     outcome.warnings = ["openssh-server is not installed here; this is what its own configuration would need"]
     return outcome
 

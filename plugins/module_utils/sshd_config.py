@@ -21,6 +21,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.sockets import Endpoi
 
 FAMILY = {"both": "any", "ipv4": "inet", "ipv6": "inet6"}
 DEPTH = 16
+WORD = r"""\"[^"]*\"|'[^']*'|[^\s"']+"""
 LINE = re.compile(r"(?im)^([ \t]*([a-z]\w*)(?:[ \t]*=[ \t]*|[ \t]+))([^\n]*)$")
 
 
@@ -73,7 +74,7 @@ def directives(path: str, directory: str, depth: int = 0) -> list[Directive]:
     for match in LINE.finditer(text):
         number = text.count("\n", 0, match.start(1)) + 1
         keyword, value = match.group(2).lower(), match.group(3).strip()
-        found.append(Directive(path, number, keyword, value.strip('"')))
+        found.append(Directive(path, number, keyword, value if keyword == "include" else value.strip("\"'")))
         if keyword == "include" and depth < DEPTH:
             for pattern in patterns(value, directory):
                 for name in sorted(glob.glob(pattern)):
@@ -83,8 +84,8 @@ def directives(path: str, directory: str, depth: int = 0) -> list[Directive]:
 
 def patterns(value: str, directory: str) -> list[str]:
     """Return the patterns of an Include line; a relative one is below the directory of sshd_config."""
-    words = re.findall(r'"([^"]*)"|(\S+)', value.partition(" #")[0])
-    return [os.path.join(directory, quoted or plain) for quoted, plain in words]
+    words = re.findall(WORD, value.partition(" #")[0])
+    return [os.path.join(directory, word.strip("\"'")) for word in words]
 
 
 def included(found: t.Sequence[Directive], path: str, directory: str) -> bool:
@@ -110,20 +111,30 @@ def host(value: str) -> str:
         return word
 
 
+def has_port(value: str) -> bool:
+    """Tell whether a ListenAddress line names a port.
+
+    >>> has_port("[2001:db8::1]:22"), has_port("192.0.2.1:22"), has_port("[2001:db8::1]"), has_port("2001:db8::1")
+    (True, True, False, False)
+    """
+    word = (value.split() or [""])[0]
+    return "]:" in word or word.count(":") == 1
+
+
 def at_home(text: str, directory: str, copied: str) -> str:
     """Turn the Include lines of a staged file to the copy."""
 
     def turn(match: t.Match[str]) -> str:
         if match.group(2).lower() != "include":
             return match.group(0)
-        return match.group(1) + re.sub(r'"[^"]*"|[^\s"]+', pattern, match.group(3))
+        return match.group(1) + re.sub(WORD, pattern, match.group(3))
 
     def pattern(match: t.Match[str]) -> str:
-        word = match.group(0).strip('"')
+        word = match.group(0).strip("\"'")
         full = os.path.join(directory, word)
         if full.startswith(f"{directory}/"):
             full = copied + full[len(directory) :]
-        return f'"{full}"' if match.group(0).startswith('"') else full
+        return full if match.group(0) == word else f'"{full}"'
 
     return LINE.sub(turn, text)
 
@@ -133,7 +144,7 @@ def lines(base: Effective, explicit: bool, mode: str, hosts: t.Sequence[str]) ->
 
     ``explicit`` tells whether there are ListenAddress lines already: with these, sshd has no defaults.
     """
-    if base.endpoints == {(name, port) for name in hosts for port in base.ports}:
+    if {name for name, _port in base.endpoints} == set(hosts):
         return []
     found = []
     if mode in FAMILY:

@@ -21,7 +21,8 @@ description:
   - Then Dovecot is reloaded, and nobody is refused meanwhile. Six seconds later Dovecot ends the sessions of before,
     and clients log in again, unless it has C(shutdown_clients = no).
   - It is restarted only where a socket for every address makes room for one address of the same family, or the other
-    way round, since a reload fails there. This ends all sessions at once.
+    way round, since a reload fails there, or where a reload did not bring the sockets. This ends all sessions at
+    once.
   - Where the sockets are not right after ten seconds, the files come back, Dovecot is restarted with them, and the
     module fails.
   - Where the files are right and the running Dovecot listens on something else, this is put right and counts as a
@@ -37,8 +38,8 @@ options:
   mode:
     description:
       - V(both), V(ipv4) and V(ipv6) are every address of the families.
-      - V(addresses) is each of O(addresses). Dovecot then waits at boot, at most ten seconds, until duplicate address
-        detection is over, by a drop-in of its unit.
+      - V(addresses) is each of O(addresses). Dovecot then waits at boot, at most ten seconds, until each is there and
+        past its duplicate address detection, by a drop-in of its unit.
     type: str
     choices: [both, ipv4, ipv6, addresses]
     default: both
@@ -65,7 +66,10 @@ options:
         type: dict
         default: {}
       proxies:
-        description: The prefixes or addresses of the proxies, for C(haproxy_trusted_networks).
+        description:
+          - The prefixes or addresses of the proxies, for C(haproxy_trusted_networks).
+          - Networks that other files name there are trusted at these ports too, and are told. Where one of them is
+            everybody, the ports are refused.
         type: list
         elements: raw
         default: []
@@ -85,6 +89,7 @@ attributes:
 notes:
   - Listeners with an address of their own (C(address), in 2.4 C(listen)) are left alone.
   - TLS, passwords and mailboxes are not looked after.
+  - It needs root, in check mode too, to read sockets.
   - Where C(dovecot.socket) listens for Dovecot, another O(mode) is refused.
 author:
   - ipv6.rollout contributors (@ipv6-rollout)

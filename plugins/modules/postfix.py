@@ -20,7 +20,10 @@ description:
     not within ten seconds, the old files come back, Postfix is restarted with them, and the module fails.
   - A reload does not open or close sockets for another C(inet_protocols). Where C(main.cf) is right and the running
     master still listens as before, the module restarts it, and this counts as a change.
-  - The mail queue is never touched. Where Postfix does not run, it is not started.
+  - The mail queue is never touched, so another C(queue_directory) is refused. Where Postfix does not run, it is not
+    started.
+  - Where a run was stopped after it had written the files, and before Postfix had read them, the next one reloads
+    Postfix, and this counts as a change.
   - Where Postfix is not installed, the module says so in RV(needs_package), with what it would set, and changes
     nothing.
 options:
@@ -39,7 +42,8 @@ options:
       - A parameter that is no longer named here keeps its value until O(state=absent).
       - The values of C(inet_protocols), C(inet_interfaces), C(mynetworks) and the like are compared as lists, so
         C(ipv4, ipv6) is C(all).
-      - C(mynetworks) wants IPv6 in brackets, C([2001:db8::]/64). O(trusted_networks) does that by itself.
+      - C(mynetworks) wants IPv6 in brackets, C([2001:db8::]/64). O(trusted_networks) does that by itself. A prefix that
+        is everybody, or nearly, is refused in both (shorter than /8 for IPv4, than /16 for IPv6).
     type: dict
     default: {}
   trusted_networks:
@@ -62,7 +66,8 @@ options:
       - Refer to one as RV(tables) says, for instance C(check_client_access hash:/etc/postfix/clients).
       - An IPv6 address as a key is written as Postfix looks for it (RFC 5952, without brackets). A key that Postfix
         would never find is refused, such as a prefix in a C(hash) table, or host bits in a C(cidr) table.
-      - Everybody on the host can read them, so they are no place for passwords.
+      - Everybody on the host can read them, so they are no place for passwords. A file of that name that not everybody
+        may read is not shown in a diff, and keeps its permissions.
     type: list
     elements: dict
     default: []
@@ -95,7 +100,8 @@ options:
     description:
       - Whether mail may leave over IPv6. Where it may not, the services that send (those that run C(smtp)) get
         C(-o inet_protocols=ipv4), and mail is received over both families all the same. A service with an
-        C(inet_protocols) of its own in C(master.cf) keeps it, with a warning.
+        C(inet_protocols) of its own in C(master.cf), or by O(services) or O(master), keeps it, with a warning where
+        that is not what was decided.
       - Where it may, C(smtp_bind_address6) is the address, and C(smtp_bind_address_enforce) is C(yes), so that no mail
         ever leaves from another address.
       - Without this option neither is set.
@@ -112,7 +118,7 @@ options:
         choices: [confirmed, always, never]
         default: confirmed
       address:
-        description: The IPv6 address to send from. C(smtp_bind_address6) in O(parameters) wins.
+        description: The IPv6 address to send from. C(smtp_bind_address6) in O(parameters) wins, and is confirmed then.
         type: str
         default: ""
       domains:
@@ -195,7 +201,7 @@ parameters:
 services:
   description:
     - The overrides that change, by service and parameter, with the value before and after. A whole service that
-      changes has an empty parameter.
+      changes has an empty parameter, and the line before and after as its values.
   returned: success
   type: dict
   sample: {"smtp/unix": {"inet_protocols": {"before": null, "after": "ipv4"}}}
@@ -243,7 +249,7 @@ import difflib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import mail_sending, mail_tables, postfix
+from ansible_collections.ipv6.rollout.plugins.module_utils import mail_sending, mail_tables, postfix, postfix_back
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
 TABLE = {
@@ -290,7 +296,7 @@ def main():
     really = not module.check_mode
     try:
         if module.params["state"] == "absent":
-            outcome = postfix.absent(directory, really)
+            outcome = postfix_back.absent(directory, really)
         else:
             outcome = postfix.present(module.params, directory, really)
     except (RolloutError, OSError) as error:

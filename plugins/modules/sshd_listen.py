@@ -34,8 +34,8 @@ options:
       - V(both) is every address of both families, C(AddressFamily any).
       - V(ipv4) is every IPv4 address, C(AddressFamily inet).
       - V(ipv6) is every IPv6 address, C(AddressFamily inet6).
-      - V(addresses) is each of O(addresses). sshd then waits at boot, at most ten seconds, until duplicate address
-        detection is over, by a drop-in of its unit.
+      - V(addresses) is each of O(addresses). sshd then waits at boot, at most ten seconds, until each is there and past
+        its duplicate address detection, by a drop-in of its unit. Where none came, it tries again.
     type: str
     choices: [both, ipv4, ipv6, addresses]
     default: both
@@ -68,7 +68,7 @@ notes:
   - Where C(ssh.socket) listens for sshd, nothing is changed. It is an error unless its sockets are right, with the
     lines for its own drop-in.
   - Only the connection in use is looked at. Whether a B(new) login works is what M(ipv6.rollout.guard) proves.
-  - The sockets and the connection in use need root to be read.
+  - It needs root, in check mode too, to read keys and sockets.
 seealso:
   - module: ipv6.rollout.guard
 author:

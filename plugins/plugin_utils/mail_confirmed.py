@@ -9,6 +9,7 @@ is asked. What nobody answers is told as unknown, and is never taken for a missi
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
@@ -68,6 +69,7 @@ class Asker:
         self._server, self._resolver = server, resolver
         self._known: dict[Key, Found] = {}
         self.unknown: dict[str, None] = {}
+        self.silent: set[str] = set()
 
     def ask(self, keys: t.Iterable[Key]) -> dict[Key, tuple[str, ...]]:
         """Return what RRsets hold; empty where there is none, and where nobody answers."""
@@ -80,6 +82,7 @@ class Asker:
             held = self._known[key]
             if isinstance(held, Problem):  # a tuple too
                 self.unknown[f"{key.name} {key.type}: {held.reason}"] = None
+                self.silent.add(key.name)
                 held = ()
             found[key] = held or ()
         return found
@@ -123,6 +126,18 @@ class Asker:
                 if key not in held or isinstance(found, Rrset) or (found is None and not silent):
                     held[key] = found
         return held
+
+
+class Heard(World):
+    """The records that were found; a name that nobody answered for is not known to have none."""
+
+    def __init__(self, records: list[Record], silent: set[str]) -> None:
+        super().__init__(records, None)
+        self._silent = silent
+
+    def knows(self, name: str) -> bool:
+        """Tell whether a name that has no record is known to have none."""
+        return name not in self._silent and super().knows(name)
 
 
 def _is_alias(found: Rrset | Problem | None) -> bool:
@@ -194,7 +209,8 @@ def _judge(number: int, domains: list[str], names: list[str], asker: Asker, why:
                 continue  # it is told as unknown
             if result != "+":
                 told = _RESULTS.get(result, result)
-                why.append(f"the SPF record of {name} gives {address} {told}; put ip6:{address} into it")
+                where = "into it" if result else "in front of its other terms"
+                why.append(f"the SPF record of {name} gives {address} {told}; put ip6:{address} {where}")
             elif policies.lookups(policy) > spf.MOST_LOOKUPS:
                 why.append(f"the SPF record of {name} needs more than the {spf.MOST_LOOKUPS} DNS lookups that are made")
 
@@ -229,7 +245,7 @@ def _policies(domains: list[str], asker: Asker) -> tuple[Policies, dict[str, str
         left = [name for name in left if name]
         if not left:
             break
-    policies = Policies(World(records, None))
+    policies = Policies(Heard(records, asker.silent))
     for name, (record, terms) in texts.items():
         policies.add(name, record, terms)
     return policies, broken
@@ -258,7 +274,7 @@ def server_of(given: object) -> tuple[str, int] | None:
     if not given.get("server"):
         return None
     port = given.get("port") or 53
-    if isinstance(port, bool) or not str(port).isdigit():
+    if isinstance(port, bool) or not re.fullmatch("[0-9]{1,5}", str(port)):
         raise RolloutError(f"sending.dns.port: {shown(port)} is no port")
     return str(given["server"]), int(str(port))
 

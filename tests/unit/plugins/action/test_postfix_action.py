@@ -54,8 +54,25 @@ def test_what_a_user_writes_as_records_is_not_used(monkeypatch):
 
 @pytest.mark.parametrize(
     ("sending", "why"),
-    [({"address": "192.0.2.1", "domains": ["example.com"]}, "postfix_address"), ({"dns": "ns1"}, r"sending\.dns")],
+    [
+        ({"address": "192.0.2.1", "domains": ["example.com"]}, "postfix_address"),
+        ({"dns": "ns1"}, r"sending\.dns"),
+        ('{"records": {"names": ["a"]}}', "sending: .* is no dictionary"),
+    ],
 )
 def test_refuses(sending, why):
     with pytest.raises(RolloutError, match=why):
         ActionModule._asked(sending, {})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "why"),
+    [
+        ("smtp_bind_address6=2001:db8::26", "parameters: .* is no dictionary"),
+        ({"smtp_bind_address6": "$other"}, "write the address"),
+    ],
+)
+def test_an_address_that_can_not_be_confirmed_is_refused(asked, parameters, why):
+    with pytest.raises(RolloutError, match=why):
+        ActionModule._asked({"address": "2001:db8::25"}, parameters)
+    assert not asked

@@ -40,6 +40,8 @@ def test_addresses(given_, result):
         ("::ffff:192.0.2.1", "IPv4-mapped"),
         ("fe80::1", "link-local"),
         ("fe80::1%eth0", "link-local"),
+        ("2001:db8::1%1", "has a zone"),
+        ("2001:db8::1%x\nPort 1", "has a zone"),
         ("ff02::1", "one host"),
         ("224.0.0.1", "one host"),
         ("255.255.255.255", "one host"),

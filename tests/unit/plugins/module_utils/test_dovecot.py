@@ -1,7 +1,7 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Dovecot's configuration as 2.3 and 2.4 tell it, and what is done with it: against a small Dovecot of this test's."""
+"""What is done with Dovecot's configuration: against a small Dovecot of this test's own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import functools
 import os
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import (
     commands,
@@ -21,148 +19,28 @@ from ansible_collections.ipv6.rollout.plugins.module_utils import (
 )
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
-OLD = """\
-# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf
-base_dir = /var/run/dovecot
+BASE = """\
+base_dir = /run/dovecot
 haproxy_trusted_networks = 192.0.2.5
-listen = *, ::
-login_trusted_networks = 
-protocols = " imap pop3"
+protocols = imap pop3
 ssl = required
-mailbox "Sent Messages" {
-  auto = no
-}
+listen = *, ::
 service imap-login {
-  executable = imap-login
   inet_listener imap {
     address = 127.0.0.1
-    haproxy = no
     port = 143
   }
   inet_listener imaps {
-    address = 
     port = 993
-    ssl = yes
-  }
-  protocol = imap
-}
-service lmtp {
-  unix_listener lmtp {
-    mode = 0666
   }
 }
-"""  # noqa: W291
-NEW = """\
-# 2.4.1-4 (7d8c0e5759): /etc/dovecot/dovecot.conf
-base_dir = /run/dovecot
-listen = 
-notify_status_value = {"messages":%{messages},"unseen":%{unseen}}
-protocols {
-  imap = yes
-  lmtp = no
-}
-ssl = yes
-service imap-login {
-  inet_listener imap {
-  }
-  inet_listener imaps {
-    listen = 2001:db8::1 192.0.2.1
-  }
-  inet_listener other {
+service pop3-login {
+  inet_listener pop3 {
+    port = 110
   }
 }
-
-listen = * ::
-"""  # noqa: W291
-
-
-def test_read_of_2_3():
-    told = dovecot_config.read(OLD)
-    assert told.listen == ["0.0.0.0", "::"]
-    assert told.haproxy_trusted_networks == ["192.0.2.5"]
-    assert told.login_trusted_networks == []
-    assert told.protocols == ["imap", "pop3"]
-    assert (told.ssl, told.base_dir) == ("required", "/var/run/dovecot")
-    assert told.listeners == [
-        ("imap-login", "imap", 143, ["127.0.0.1"]),
-        ("imap-login", "imaps", 993, []),
-    ]
-    assert told.expected({143, 993, 25}) == {("0.0.0.0", 993), ("::", 993)}
-
-
-def test_read_of_2_4():
-    told = dovecot_config.read(NEW)
-    assert told.listen == ["0.0.0.0", "::"]
-    assert told.protocols == ["imap"]
-    assert told.listeners == [
-        ("imap-login", "imap", 143, []),
-        ("imap-login", "imaps", 993, ["2001:db8::1", "192.0.2.1"]),
-    ]
-    assert told.expected({143, 993}) == {("0.0.0.0", 143), ("::", 143)}
-
-
-@pytest.mark.parametrize(
-    ("given_", "reason"),
-    [
-        ({"ports": {"imaps": 10993}}, "proxies: it is empty"),
-        ({"proxies": ["2001:db8::1"]}, "ports: it is empty"),
-        ({"ports": {"smtp": 10025}, "proxies": ["2001:db8::1"]}, "'smtp' is not known"),
-        ({"ports": {"imaps": 993}, "proxies": ["2001:db8::1"]}, "993 is in use"),
-        ({"ports": {"imaps": 1, "pop3s": 1}, "proxies": ["2001:db8::1"]}, "pop3s: 1 is in use"),
-        ({"ports": {"imaps": 0}, "proxies": ["2001:db8::1"]}, "0 is no port"),
-        ({"ports": {"imaps": "x"}, "proxies": ["2001:db8::1"]}, "'x' is no port"),
-        ({"ports": {"imaps": 65536}, "proxies": ["2001:db8::1"]}, "65536 is no port"),
-        ({"ports": {"imaps": None}, "proxies": ["2001:db8::1"]}, "None is no port"),
-        ({"ports": {"imaps": 10993}, "proxies": ["::/0"]}, "is everybody"),
-        ({"ports": {"imaps": 10993}, "proxies": ["2001:db8::1/64"]}, "has host bits"),
-        ({"ports": {"imaps": 10993}, "proxies": ["x\n}"]}, "is no prefix"),
-        ({"ports": {"imaps": 10993}, "proxies": [5]}, "not text"),
-    ],
-)
-def test_proxy_refused(given_, reason):
-    with pytest.raises(RolloutError, match=reason) as error:
-        dovecot_config.proxy(given_)
-    assert "\n" not in str(error.value)
-
-
-VALUES = st.one_of(st.none(), st.integers(), st.text(), st.booleans(), st.lists(st.text(max_size=5), max_size=2))
-
-
-@settings(max_examples=EXAMPLES)
-@given(st.dictionaries(st.sampled_from(["imaps", "pop3s", "x"]), VALUES), st.lists(VALUES, max_size=3))
-def test_proxy_takes_or_refuses_anything(ports, proxies):
-    try:
-        found = dovecot_config.proxy({"ports": ports, "proxies": proxies})
-    except RolloutError:
-        return
-    assert all(0 < port < 65536 for port in found.ports.values())
-    assert bool(found.ports) == bool(found.proxies)
-
-
-def test_proxy_taken():
-    wanted = dovecot_config.proxy(
-        {"ports": {"pop3s": "10995", "imaps": 10993}, "proxies": ["2001:db8::1", "192.0.2.0/24"]}
-    )
-    assert wanted == ({"imaps": 10993, "pop3s": 10995}, ["2001:db8::1/128", "192.0.2.0/24"])
-    assert dovecot_config.proxy({}) == dovecot_config.proxy(None) == ({}, [])
-
-
-def test_the_text_says_what_it_should_to_itself():
-    base = dovecot_config.read(OLD)
-    wanted = dovecot_config.proxy({"ports": {"imaps": 10993}, "proxies": ["2001:db8::1", "192.0.2.0/24"]})
-    text = dovecot_config.text(base, ["192.0.2.1", "2001:db8::2"], ["198.51.100.0/24"], wanted)
-    told = dovecot_config.read(text)
-    assert told.listen == ["192.0.2.1", "2001:db8::2"]
-    assert told.login_trusted_networks == ["198.51.100.0/24"]
-    assert told.haproxy_trusted_networks == ["192.0.2.5", "2001:db8::1/128", "192.0.2.0/24"]
-    assert told.listeners == [("imap-login", "imaps_proxy", 10993, [])]
-    assert dovecot_config.text(base, ["::", "0.0.0.0"], [], dovecot_config.proxy({})) == ""
-
-
-def test_the_lines_that_come_later_are_named():
-    text = "# listen = x\nlisten = *  # y\nservice a {\n  listen = 1\n}\nlisten=::\n"
-    assert dovecot_config.later("listen", [("/a", text)]) == ["/a line 2: listen = *", "/a line 6: listen=::"]
+"""
+PROXY = {"ports": {"imaps": 10993}, "proxies": ["2001:db8::5"]}
 
 
 class Host:
@@ -190,9 +68,7 @@ class Host:
             return commands.Result(
                 89, "", "doveconf: Fatal: Error in configuration file x line 1: Unknown setting: bogus"
             )
-        builtin = "service pop3-login {\n  inet_listener pop3 {\n    port = 110\n  }\n}\nprotocols = imap pop3\n"
-        builtin += "listen = *, ::\n"
-        return commands.Result(0, OLD.replace("listen = *, ::\n", "") + builtin + text, "")
+        return commands.Result(0, BASE + text, "")
 
     def expected(self):
         told = dovecot_config.read(self.conf(f"{self.directory}/dovecot.conf").out)
@@ -220,6 +96,7 @@ def _host(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "Ledger", functools.partial(files.Ledger, folder=f"{tmp_path}/state"))
     monkeypatch.setattr(dovecot, "BOOT", str(tmp_path / "dovecot.service.d" / "ours.conf"))
     monkeypatch.setattr(dovecot, "WAIT", 0.05)
+    monkeypatch.setattr(dovecot.daemon_change, "check_root", lambda: None)
     monkeypatch.setattr(commands, "found", lambda program: f"/usr/bin/{program}")
     monkeypatch.setattr(
         commands,
@@ -233,9 +110,6 @@ def _host(tmp_path, monkeypatch):
     monkeypatch.setattr(dovecot.Server, "reload", lambda server: host.act("reload"))
     monkeypatch.setattr(dovecot.Server, "restart", lambda server: host.act("restart"))
     return host
-
-
-PROXY = {"ports": {"imaps": 10993}, "proxies": ["2001:db8::5"]}
 
 
 @pytest.mark.parametrize(
@@ -301,6 +175,7 @@ def test_what_stands_in_the_way_is_named(host, name, text, reason):
     ("text", "reason"),
     [
         ("ssl = no\n", "ssl = no"),
+        ("haproxy_trusted_networks = 192.0.2.5 0.0.0.0/0\n", "to 0.0.0.0/0, so that everybody could"),
         ("protocols = pop3\n", "install dovecot-imapd"),
         ("service x {\n  inet_listener mine {\n    port = 10993\n  }\n}\n", "10993 belongs to the listener mine"),
     ],
@@ -333,6 +208,52 @@ def test_a_dovecot_behind_its_files_is_put_right(host):
     done = host.present("ipv6")
     assert (done.changed, done.files) == (True, {})
     assert host.done == ["reload", "reload"]
+
+
+def test_the_ports_of_a_deleted_drop_in_are_closed(host):
+    before = set(host.listening)
+    host.present(proxied=PROXY)
+    assert ("::", 10993) in host.listening
+    files.remove(f"{host.directory}/{dovecot.DROP_IN}")
+    told = host.absent(really=False)
+    done = host.absent()
+    assert done.changed is told.changed is True
+    assert done.listening == told.listening
+    assert host.listening == before
+    assert host.absent().changed is False
+
+
+def test_a_listener_of_its_own_beside_ours_is_left_alone(host):
+    host.write(
+        "conf.d/10-x.conf",
+        "service imap-login {\n  inet_listener lo {\n    address = 127.0.0.1\n    port = 993\n  }\n}\n",
+    )
+    host.listening = {("192.0.2.1", 110), ("192.0.2.1", 993), ("127.0.0.1", 993), ("127.0.0.1", 143)}
+    host.write("conf.d/11-x.conf", "listen = 192.0.2.1\n")
+    assert host.present("addresses", ["192.0.2.1"]).reloaded is False
+    assert host.done == []
+
+
+def test_an_interrupted_run_is_finished(host, monkeypatch):
+    def ended(*_anything):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dovecot, "_go_live", ended)
+        with pytest.raises(KeyboardInterrupt):
+            host.present(trusted=["192.0.2.0/24"])
+    assert host.done == []
+    assert host.present(trusted=["192.0.2.0/24"], really=False).reloaded
+    assert host.present(trusted=["192.0.2.0/24"]).changed
+    assert host.done == ["reload"]
+    assert host.present(trusted=["192.0.2.0/24"]).changed is False
+
+
+def test_who_else_may_speak_for_clients_is_told(host):
+    host.write("conf.d/10-x.conf", "haproxy_trusted_networks = 2001:db8::5 192.0.2.0/24\n")
+    assert host.present().warnings == []
+    (warning,) = host.present(proxied=PROXY).warnings
+    assert "other files trust 192.0.2.0/24 too" in warning
 
 
 def test_a_name_comes_back_by_a_restart(host):

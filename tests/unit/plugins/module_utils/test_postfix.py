@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 
 import pytest
@@ -13,158 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import (
-    commands,
     files,
     mail_tables,
     main_cf,
-    master_cf,
     postfix,
+    postfix_back,
     postfix_server,
-    sockets,
 )
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-
-MAIN = """\
-# ours
-myhostname = mail1.example.com
-inet_protocols = ipv4
-"""
-MASTER = """\
-smtp      inet  n       -       y       -       -       smtpd
-smtp      unix  -       -       y       -       -       smtp
-relay     unix  -       -       y       -       -       smtp
-        -o syslog_name=postfix/$service_name
-retry     unix  -       -       y       -       -       error
-"""
-DEFAULTS = {
-    "inet_protocols": "all",
-    "inet_interfaces": "all",
-    "smtp_helo_name": "",
-    "smtp_connect_timeout": "30s",
-    "smtp_bind_address6": "",
-    "smtp_bind_address_enforce": "no",
-    "smtp_address_preference": "any",
-    "relayhost": "",
-    "mynetworks": "",
-    "smtpd_client_restrictions": "",
-}
-ADDRESS = "2001:db8::25"
-GOOD = {"names": ["mail1.example.com"], "why": [], "unknown": []}
-
-
-class Played:
-    """Postfix as far as the module can tell."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.said = []
-        self.there = self.running = True
-        self.refuses = self.fails = None
-        self.sockets = {("0.0.0.0", 25)}
-
-    def main(self, directory):
-        """Return the effective parameters."""
-        found = {**DEFAULTS, **main_cf.values((files.read(f"{directory}/main.cf") or b"").decode())}
-        return {**found, "smtp_helo_name": found["smtp_helo_name"] or found["myhostname"]}
-
-    def run(self, argv, *_given):
-        """Play postconf and postmap."""
-        argv = list(argv)
-        directory = argv[2] if "-c" in argv else self.directory
-        values = self.main(directory)
-        if argv[0] == "postmap":
-            kind, _colon, path = argv[-1].partition(":")
-            text = files.read(path)
-            if b"broken" in text:
-                return commands.Result(0, "", f"postmap: warning: {path}, line 2: broken\n")
-            if "-q" not in argv:
-                files.write(f"{path}{mail_tables.INDEX[kind]}", b"index of " + text)
-            return commands.Result(0, "", "")
-        if argv[0] != "postconf":
-            return commands.Result(1, "", "")
-        if "-m" in argv:
-            return commands.Result(0, "btree\ncidr\nhash\ntexthash\n", "")
-        if "-hx" in argv:
-            return commands.Result(0, "".join(f"{values.get(name, '')}\n" for name in argv[4:]), "")
-        if "-hd" in argv:
-            return commands.Result(0, "3.7.11\n", "")
-        if "-d" in argv:
-            known = [name for name in argv[4:] if name in DEFAULTS]
-            return commands.Result(0, "".join(f"{name} = {DEFAULTS[name]}\n" for name in known), "")
-        unused = [name for name in values if name not in DEFAULTS and name != "myhostname"]
-        return commands.Result(0, "", "".join(f"warning: main.cf: unused parameter: {name}=x\n" for name in unused))
-
-    def spoken(self, argv, timeout=60.0):
-        """Play postfix(1)."""
-        directory, what = argv[2], argv[3]
-        text = (files.read(f"{directory}/main.cf") or b"").decode()
-        if what in ("check", "status"):
-            bad = self.refuses and self.refuses in text
-            return commands.Result(1, "", f"fatal: {self.refuses}\n") if bad else commands.Result(0, "", "")
-        self.said.append(what)
-        if what in ("reload", "start"):
-            words = self.main(directory)["inet_protocols"]
-            if what == "start":
-                wide = {4: "0.0.0.0", 6: "::"}
-                self.sockets = {(wide[family], 25) for family in main_cf.families(words)}
-            master = (files.read(f"{directory}/master.cf") or b"").decode()
-            hosts = {host for host, _port in self.sockets}
-            self.sockets = {(host, port) for host in hosts for port in master_cf.ports(master)}
-            self.running = not (self.fails and self.fails in text)
-        return commands.Result(0, "", "")
+from ansible_collections.ipv6.rollout.tests.unit.plugins.module_utils import postfix_played
+from ansible_collections.ipv6.rollout.tests.unit.plugins.module_utils.postfix_played import (
+    ADDRESS,
+    ALL,
+    MAIN,
+    MASTER,
+    everything,
+    present,
+    sending,
+)
 
 
 @pytest.fixture(name="played")
 def _played(tmp_path, monkeypatch):
-    directory = f"{tmp_path}/etc/postfix"
-    os.makedirs(directory)
-    files.write(f"{directory}/main.cf", MAIN.encode(), 0o640, os.getuid(), os.getgid())
-    files.write(f"{directory}/master.cf", MASTER.encode(), 0o644, os.getuid(), os.getgid())
-    played = Played(directory)
-    monkeypatch.setattr(files, "Ledger", functools.partial(files.Ledger, folder=f"{tmp_path}/var"))
-    monkeypatch.setattr(commands, "run", played.run)
-    monkeypatch.setattr(commands, "found", lambda program: f"/sbin/{program}" if played.there else None)
-    monkeypatch.setattr(postfix_server, "spoken", played.spoken)
-    monkeypatch.setattr(postfix_server, "WAIT", 0.2)
-    monkeypatch.setattr(postfix_server, "kernel_has_ipv6", lambda: True)
-    monkeypatch.setattr(postfix_server, "has_ipv4_route", lambda: True)
-    monkeypatch.setattr(sockets, "daemon", lambda *_given: 7 if played.running else 0)
-    monkeypatch.setattr(sockets, "listening", lambda _pid: set(played.sockets))
-    monkeypatch.setattr(sockets, "taken", lambda *_given: [])
-    monkeypatch.setattr(sockets, "is_local", lambda address: address == ADDRESS)
-    monkeypatch.setattr(sockets, "wait", lambda reached, *_given: reached())
-    return played
-
-
-def everything(directory):
-    """Return every file with its mode."""
-    return {
-        name: (files.read(f"{directory}/{name}"), os.stat(f"{directory}/{name}").st_mode)
-        for name in sorted(os.listdir(directory))
-    }
-
-
-def present(played, really=True, **given):
-    """Run the module."""
-    return postfix.present(given, played.directory, really)
-
-
-def sending(mode="confirmed", **records):
-    """Return what the controller sends along."""
-    return {"mode": mode, "address": ADDRESS, "records": {**GOOD, **records}}
-
-
-ALL = {
-    "parameters": {"inet_protocols": "all", "smtpd_client_restrictions": "check_client_access hash:/x/clients"},
-    "trusted_networks": ["2001:db8::/64"],
-    "tables": [
-        {"name": "clients", "type": "hash", "entries": {"[2001:DB8::1]": "OK"}},
-        {"name": "nets", "type": "cidr", "entries": {"2001:db8::/32": "OK"}},
-    ],
-    "services": {"retry/unix": {"relayhost": "[2001:db8::9]"}},
-    "master": {"2525/inet": "2525 inet n - y - - smtpd"},
-    "sending": sending(),
-}
+    return postfix_played.play(tmp_path, monkeypatch)
 
 
 def test_everything_comes_and_goes(played, tmp_path):
@@ -187,13 +57,13 @@ def test_everything_comes_and_goes(played, tmp_path):
     again = present(played, **ALL)
     assert not again.changed and not again.texts and everything(played.directory) == now
     assert played.said == ["stop", "start"]
-    gone = postfix.absent(played.directory, False)
+    gone = postfix_back.absent(played.directory, False)
     assert gone.changed and everything(played.directory) == now
-    gone = postfix.absent(played.directory, True)
+    gone = postfix_back.absent(played.directory, True)
     assert gone.restarted and not gone.warnings
     assert everything(played.directory) == before
     assert not os.path.exists(f"{tmp_path}/var")
-    assert not postfix.absent(played.directory, True).changed
+    assert not postfix_back.absent(played.directory, True).changed
 
 
 def test_the_tables_of_before_come_back_with_their_index(played):
@@ -202,7 +72,7 @@ def test_the_tables_of_before_come_back_with_their_index(played):
     before = everything(played.directory)
     present(played, **ALL)
     assert everything(played.directory)["clients"][1] == before["clients"][1]
-    postfix.absent(played.directory, True)
+    postfix_back.absent(played.directory, True)
     assert everything(played.directory) == before
 
 
@@ -222,7 +92,7 @@ def test_a_table_that_somebody_edited_or_still_names_stays(played):
         b"check_client_access hash:", b"check_client_access btree:"
     )
     files.write(f"{played.directory}/main.cf", text, 0o640, os.getuid(), os.getgid())
-    outcome = postfix.absent(played.directory, True)
+    outcome = postfix_back.absent(played.directory, True)
     assert "nets was edited since" in " ".join(outcome.warnings)
     assert "clients stays, since main.cf" in " ".join(outcome.warnings)
     assert files.read(f"{played.directory}/nets") == b"2001:db8::/33 OK\n"
@@ -233,7 +103,7 @@ def test_where_somebody_has_edited_only_our_part_goes(played):
     for name in ("main.cf", "master.cf"):
         text = files.read(f"{played.directory}/{name}").decode()
         files.write(f"{played.directory}/{name}", (text + "# theirs\n").encode(), 0o640, os.getuid(), os.getgid())
-    outcome = postfix.absent(played.directory, True)
+    outcome = postfix_back.absent(played.directory, True)
     assert len(outcome.warnings) == 2
     assert files.read(f"{played.directory}/main.cf").decode() == MAIN + "# theirs\n"
     assert files.read(f"{played.directory}/master.cf").decode() == MASTER + "# theirs\n"
@@ -257,7 +127,7 @@ def test_sending_over_ipv6_waits_for_the_dns(played):
     assert not silent.changed and silent.sending["ipv6"] and "goes on" in silent.warnings[0]
     third = present(played, parameters=both, sending=sending("never"))
     assert third.reloaded and not third.sending["ipv6"] and not third.warnings
-    postfix.absent(played.directory, True)
+    postfix_back.absent(played.directory, True)
     assert files.read(f"{played.directory}/main.cf").decode() == MAIN
 
 
@@ -285,7 +155,7 @@ def test_a_null_takes_an_override_out_and_absent_gives_it_back(played):
     assert outcome.services == {"retry/unix": {"relayhost": {"before": "x", "after": None}}}
     assert files.read(f"{played.directory}/master.cf").decode() == MASTER
     assert not present(played, services={"retry/unix": {"relayhost": None}}).changed
-    postfix.absent(played.directory, True)
+    postfix_back.absent(played.directory, True)
     assert files.read(f"{played.directory}/master.cf").decode() == text
 
 
@@ -389,7 +259,7 @@ def test_when_postfix_is_gone_only_our_tables_go(played):
     before = everything(played.directory)
     present(played, **ALL)
     played.there = False
-    outcome = postfix.absent(played.directory, True)
+    outcome = postfix_back.absent(played.directory, True)
     assert "Postfix is gone" in outcome.warnings[0]
     assert everything(played.directory) == before
 

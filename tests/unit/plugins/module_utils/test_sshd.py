@@ -25,13 +25,16 @@ def read(path):
             return commands.Result(255, "", f"{entry.place}: Bad configuration option: bogus")
     family = next((entry.value for entry in found if entry.keyword == "addressfamily"), "any")
     ports = [entry.value for entry in found if entry.keyword == "port"] or ["22"]
-    hosts = [sshd_config.host(entry.value) for entry in found if entry.keyword == "listenaddress"]
+    named = [entry.value for entry in found if entry.keyword == "listenaddress"]
+    hosts = [sshd_config.host(value) for value in named]
     for host in hosts:
         if (family == "inet" and ":" in host) or (family == "inet6" and ":" not in host):
             return commands.Result(255, "", f"bad addr or host: {host} (Address family for hostname not supported)")
     hosts = hosts or [host for host in ("::", "0.0.0.0") if family == "any" or (":" in host) == (family == "inet6")]
     lines = [f"port {port}" for port in ports] + [f"addressfamily {family}", "pidfile /run/sshd.pid"]
-    lines += [f"listenaddress {f'[{host}]' if ':' in host else host}:{port}" for host in hosts for port in ports]
+    for host, value in zip(hosts, named or hosts, strict=True):
+        own = [value.rpartition(":")[2]] if named and sshd_config.has_port(value) else ports
+        lines += [f"listenaddress {f'[{host}]' if ':' in host else host}:{port}" for port in own]
     return commands.Result(0, "\n".join(lines) + "\n", "")
 
 
@@ -46,6 +49,7 @@ class Host:
         self.deaf = False
         self.connection = ""
         self.socket = None
+        self.check_root = sshd.daemon_change.check_root
         self.main()
 
     def main(self, text=MAIN):
@@ -78,6 +82,7 @@ def _host(tmp_path, monkeypatch):
     monkeypatch.setattr(sshd, "DEFAULTS", str(tmp_path / "default"))
     monkeypatch.setattr(sshd, "SEPARATION", str(tmp_path))
     monkeypatch.setattr(sshd, "WAIT", 0.05)
+    monkeypatch.setattr(sshd.daemon_change, "check_root", lambda: None)
     monkeypatch.setattr(commands, "found", lambda program: f"/usr/sbin/{program}")
     monkeypatch.setattr(
         commands, "run", lambda argv, **_more: read(argv[3]) if "-T" in argv else commands.Result(1, "", "")
@@ -115,7 +120,9 @@ def test_modes_and_back(host, mode, addresses, lines, listening):
     assert done.files == predicted.files
     assert done.changed is predicted.changed is (lines is not None)
     assert (host.ours.decode().splitlines()[1:] if host.ours else None) == lines
-    assert os.path.exists(sshd.BOOT) is (mode == "addresses")
+    boot = (files.read(sshd.BOOT) or b"").decode()
+    assert all(f" {address}" in boot for address in addresses)
+    assert bool(boot) is (mode == "addresses")
     assert host.present(mode, addresses).changed is False
     host.absent(really=False)
     back = host.absent()
@@ -226,6 +233,56 @@ def test_an_sshd_behind_its_files_is_reloaded(host):
     assert (done.changed, done.reloaded, done.files) == (True, True, {})
 
 
+def test_named_addresses_of_one_family_are_waited_for_at_boot_too(host):
+    host.present("addresses", ["192.0.2.1", "127.0.0.1"])
+    boot = files.read(sshd.BOOT)
+    assert b"for address in 192.0.2.1; do" in boot
+    assert boot.endswith(b"\nRestartPreventExitStatus=\n")
+    host.present("addresses", ["127.0.0.1"])
+    assert not os.path.exists(sshd.BOOT)
+
+
+@pytest.mark.parametrize(
+    ("main", "mode", "lines"),
+    [
+        ("Port 2222\nListenAddress 0.0.0.0:22\n", "ipv4", None),
+        ("ListenAddress [::]:22\nListenAddress 0.0.0.0:2222\n", "both", None),
+        ("Include '{directory}/sshd_config.d/*.conf'\nListenAddress 0.0.0.0\n", "both", ["ListenAddress ::"]),
+    ],
+)
+def test_what_is_right_already_stays(host, main, mode, lines):
+    host.main(main)
+    host.reload()
+    host.present(mode)
+    assert (host.ours.decode().splitlines()[1:] if host.ours else None) == lines
+    assert host.present(mode).changed is False
+
+
+def test_a_port_of_its_own_is_named(host):
+    host.main(MAIN + "ListenAddress 0.0.0.0:2222\n")
+    with pytest.raises(
+        RolloutError, match=r"sshd_config line 4: ListenAddress 0\.0\.0\.0:2222: it has a port of its own"
+    ):
+        host.present("both")
+    assert host.ours is None
+
+
+def test_a_kernel_without_ipv6_is_told(host, monkeypatch):
+    monkeypatch.setattr(daemon_listen.sockets, "is_local", lambda address: ":" not in address)
+    with pytest.raises(RolloutError, match=r"no IPv6 .*; boot it with IPv6, or take the mode 'ipv4'"):
+        host.present("both")
+    assert host.number == 1
+    assert "no IPv6" in host.present("both", really=False).warnings[0]
+    assert host.present("ipv4").listening == ["0.0.0.0:22"]
+
+
+def test_only_root_may_judge(host, monkeypatch):
+    monkeypatch.setattr(sshd.daemon_change.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sshd.daemon_change, "check_root", host.check_root)
+    with pytest.raises(RolloutError, match="needs root; set become: true"):
+        host.present("both", really=False)
+
+
 def test_a_missing_address_is_refused(host):
     with pytest.raises(RolloutError, match="2001:db8::99: not on this host"):
         host.present("addresses", ["2001:db8::99"])
@@ -244,9 +301,29 @@ def test_the_command_line_wins(host, monkeypatch):
     monkeypatch.setattr(commands, "run", run)
     with pytest.raises(RolloutError, match="SSHD_OPTS -4 wins"):
         host.present("addresses", ["192.0.2.1", "2001:db8::1"])
+    files.write(sshd.DEFAULTS, b"SSHD_OPTS='-4\n")
+    with pytest.raises(RolloutError, match="SSHD_OPTS='-4 can't be read: No closing quotation; mend it first"):
+        host.present("both")
     files.write(sshd.DEFAULTS, b'SSHD_OPTS="-f /etc/other"\n')
     with pytest.raises(RolloutError, match="names another configuration file"):
         host.present("ipv4")
+
+
+def test_an_address_on_the_command_line_is_no_wildcard(host, monkeypatch):
+    files.write(sshd.DEFAULTS, b'SSHD_OPTS="-o ListenAddress=192.0.2.1"\n')
+    plain = commands.run
+
+    def run(argv, **_more):
+        done = plain(argv)
+        lines = [line for line in done.out.splitlines() if "-o" not in argv or not line.startswith("listenaddress")]
+        lines += ["listenaddress 192.0.2.1:22"] if "-o" in argv else []
+        return done._replace(out="\n".join(lines))
+
+    monkeypatch.setattr(commands, "run", run)
+    host.listening = {("192.0.2.1", 22)}
+    with pytest.raises(RolloutError, match=r"SSHD_OPTS -o ListenAddress=192\.0\.2\.1 wins"):
+        host.present("both")
+    assert host.number == 1
 
 
 def test_systemd_listens_for_sshd(host):
@@ -254,6 +331,9 @@ def test_systemd_listens_for_sshd(host):
     assert host.present("both").changed is False
     with pytest.raises(RolloutError, match=r"ssh\.socket listens for sshd.*ListenStream=0\.0\.0\.0:22"):
         host.present("ipv4")
+    host.socket = {("::", 2222)}
+    with pytest.raises(RolloutError, match=r"ListenStream=0\.0\.0\.0:2222 ListenStream=\[::\]:2222"):
+        host.present("both")
     assert host.ours is None
 
 
@@ -269,6 +349,8 @@ def test_before_the_package_is_there(host, monkeypatch):
 
 
 def test_staged_includes_lead_to_the_copy():
+    text = "Include 'a b' /x\n"
+    assert sshd_config.at_home(text, "/etc/ssh", "/tmp/ssh") == 'Include "/tmp/ssh/a b" /x\n'
     text = 'Include /etc/ssh/a/*.conf b.conf "/etc/ssh/c d.conf" /opt/x.conf\ninclude=e.conf\n#Include /etc/ssh/f\n'
     assert sshd_config.at_home(text, "/etc/ssh", "/tmp/ssh") == (
         'Include /tmp/ssh/a/*.conf /tmp/ssh/b.conf "/tmp/ssh/c d.conf" /opt/x.conf\n'

@@ -134,6 +134,28 @@ def test_silence_is_no_missing_record(silent):
     assert all(silent in text and "does not answer" in text for text in found["unknown"])
 
 
+@pytest.mark.parametrize(
+    ("terms", "host"),
+    [("a:mail2.example.com", "mail2.example.com."), ("mx", "mail3.example.com."), ("mx", "example.com.")],
+)
+def test_silence_about_a_host_is_no_missing_record(terms, host):
+    records = changed(
+        spf=['"v=spf1 redirect=_spf.example.org"'],
+        extra={
+            ("_spf.example.org.", "TXT"): [f'"v=spf1 {terms.replace("mx", "mx:example.org")} -all"'],
+            ("example.org.", "MX"): ["10 mail3.example.com."],
+        },
+    )
+    assert "fail" in confirmed(records)["why"][0]
+    found = confirmed(records, silent=(host if host != "example.com." else "example.org.",))
+    assert found["why"] == [] and "does not answer" in found["unknown"][0]
+
+
+def test_silence_elsewhere_hides_no_missing_term():
+    found = confirmed(changed(spf=['"v=spf1 -all"']), ["example.com", "example.net"], silent=("example.net.",))
+    assert "gives 2001:db8:25::25 fail" in found["why"][0] and found["unknown"]
+
+
 def test_silence_about_an_include_is_no_missing_record():
     found = confirmed(changed(spf=['"v=spf1 include:a.example -all"']), silent=("a.example.",))
     assert (found["why"], len(found["unknown"])) == ([], 1)
@@ -201,7 +223,9 @@ def test_the_sites_server(given, where):
     assert mail_confirmed.server_of(given) == where
 
 
-@pytest.mark.parametrize("given", ["192.0.2.53", {"server": "192.0.2.53", "port": "dns"}])
+@pytest.mark.parametrize(
+    "given", ["192.0.2.53", {"server": "192.0.2.53", "port": "dns"}, {"server": "192.0.2.53", "port": "²"}]
+)
 def test_refuses_a_server(given):
     with pytest.raises(RolloutError, match=r"sending\.dns"):
         mail_confirmed.server_of(given)
