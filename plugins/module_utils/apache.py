@@ -56,48 +56,81 @@ def verify(directory: str) -> str:
 
 @contextlib.contextmanager
 def staged(directory: str, change: Change, names: t.Mapping[str, t.Sequence[str]]) -> t.Iterator[str]:
-    """Give a copy of a configuration directory with a change in it; the real one is not touched.
+    """Give a copy of a configuration directory with a change in it; nothing that is in use is touched.
 
-    ``names`` tells by which links of the directory a file outside of it is read.
+    ``names`` tells by which paths Apache reads a file.
     """
     with tempfile.TemporaryDirectory(prefix="ipv6-rollout-apache-") as folder:
         copied = os.path.join(folder, "apache2")
+        homes = {directory: copied, os.path.realpath(directory): copied}
         shutil.copytree(directory, copied, symlinks=True)
+        for path in change.files:
+            for name in names.get(path, []):
+                if not _moved(name, homes):
+                    homes[os.path.dirname(name)] = os.path.join(folder, f"elsewhere{len(homes)}")
+                    _mirror(os.path.dirname(name), homes[os.path.dirname(name)])
         for parent, folders, entries in os.walk(copied):
             for name in folders + entries:
-                _at_home(os.path.join(parent, name), directory, copied)
-        real = os.path.realpath(directory)
+                _at_home(os.path.join(parent, name), directory, homes)
         for path, content in change.files.items():
-            within = [path.replace(real, directory, 1)] if path.startswith(f"{real}/") else names.get(path, [])
-            for name in within:
-                inside = copied + name[len(directory) :]
+            for inside in {_moved(name, homes) for name in [path, *names.get(path, [])]} - {""}:
+                _unfold(inside, copied)
                 files.remove(inside)
                 if content is not None:
                     files.write(inside, content)
         for path, led in change.links.items():
-            files.remove(copied + path[len(directory) :])
+            inside = _moved(path, homes)
+            _unfold(inside, copied)
+            files.remove(inside)
             if led:
-                os.symlink(led, copied + path[len(directory) :])
+                os.symlink(_moved(led, homes) or led, inside)
         yield copied
 
 
-def _at_home(path: str, directory: str, copied: str) -> None:
+def _moved(path: str, homes: t.Mapping[str, str]) -> str:
+    """Return where a path is in the copy, empty where it is not in there."""
+    return next((to + path[len(home) :] for home, to in homes.items() if path.startswith(f"{home}/")), "")
+
+
+def _mirror(there: str, here: str) -> None:
+    """Make a folder with a link to each entry of another one, so that an entry can be replaced."""
+    os.mkdir(here)
+    for name in os.listdir(there):
+        os.symlink(os.path.join(there, name), os.path.join(here, name))
+
+
+def _unfold(path: str, copied: str) -> None:
+    """Where a folder on the way to a path is a link that leads out of the copy, put a folder of links in its place."""
+    folder = copied
+    for name in os.path.relpath(os.path.dirname(path), copied).split("/"):
+        folder = os.path.join(folder, name)
+        there = os.path.realpath(folder)
+        if os.path.islink(folder) and not there.startswith(os.path.realpath(copied)):
+            os.unlink(folder)
+            _mirror(there, folder)
+
+
+def _at_home(path: str, directory: str, homes: t.Mapping[str, str]) -> None:
     """Turn what leads back to the real directory (links, absolute Include lines) to the copy."""
     if os.path.islink(path):
         led = os.readlink(path)
-        if led.startswith(f"{directory}/"):
+        # A relative one that leads out would lead somewhere else from the copy.
+        away = os.path.join(os.path.dirname(directory + path[len(homes[directory]) :]), led)
+        turned = _moved(os.path.normpath(away), homes) or away
+        if turned != led:
             os.unlink(path)
-            os.symlink(copied + led[len(directory) :], path)
+            os.symlink(turned, path)
         return
     if not os.path.isfile(path) or not path.endswith((".conf", ".load")):
         return
     with open(path, "rb") as stream:
-        content = stream.read()
-    pattern = rb"(?im)^(\s*(?:ServerRoot|Include|IncludeOptional)\s+[\"']?)" + re.escape(directory.encode())
-    turned = re.sub(pattern + rb"(?=[/\"'\s])", lambda match: match.group(1) + copied.encode(), content)
-    if turned != content:
+        before = content = stream.read()
+    for home, to in homes.items():
+        pattern = rb"(?im)^(\s*(?:ServerRoot|Include|IncludeOptional)\s+[\"']?)" + re.escape(home.encode())
+        content = re.sub(pattern + rb"(?=[/\"'\s])", rb"\g<1>" + to.encode(), content)
+    if content != before:
         with open(path, "wb") as stream:
-            stream.write(turned)
+            stream.write(content)
 
 
 class Server:

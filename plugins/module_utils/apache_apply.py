@@ -93,7 +93,17 @@ class Work:
         other = listens.differs(self.expected, self.found) if pid else False
         listened = _spoken(server, self.text) != _spoken(server, server.text)
         if other or listened:
-            held = sockets.taken(all_of(self.expected) - self.found, pid)
+            fresh = all_of(self.expected) - self.found
+            hosts = {host for host, _port in fresh} - listens.WILDCARDS
+            away = ", ".join(sorted(host for host in hosts if not sockets.is_local(host)))
+            if away and really:
+                raise RolloutError(
+                    f"Apache would not start, so nothing was changed: a Listen wants {away}, which is not on this host "
+                    "now, or its DAD is not over; mend that Listen first"
+                )
+            if away:
+                outcome.warnings.append(f"Apache can't listen on {away} now: not on this host, or its DAD is not over")
+            held = sockets.taken(fresh, pid)
             if held:
                 raise RolloutError(f"Apache can't listen, nothing was changed: {'; '.join(held)}; stop that first")
         read_again = bool(pid) and (bool(outcome.files) or self.pending in self.ledger.notes)

@@ -23,6 +23,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.apache_apply import O
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
 LEDGER = "apache_listen"
+_SITES = re.compile(r"^\s*include\S*\s.*sites-enabled(?:/\*|/?\"?\s*$)", re.IGNORECASE | re.MULTILINE)
 CONFFILES = "/var/lib/dpkg/info/*.conffiles"
 
 Notes = t.Dict[str, t.Any]
@@ -99,12 +100,17 @@ class _Plan:
         server, ledger = self.server, self.ledger
         key = f"edited {server.directory}"
         edited: t.Dict[str, t.List[t.Any]] = dict(ledger.notes.get(key, {}))
+        wide: t.List[t.Tuple[str, str]] = []
+        fresh: t.List[t.Tuple[str, str]] = []
         for path, text in server.texts.items():
             base, _lost = httpd_text.undo(text, edited.get(path, []))
-            made = httpd_sites.Edit(base, [], [], [])
+            made = httpd_sites.Edit(base, [], [], [], [], [])
             if self.asked.mode != "ipv4":
                 made = httpd_sites.carry_over(base, server.names[path][0], self.asked.ipv6_of, self.proxied)
             self.outcome.untranslated += made.untranslated
+            self.outcome.warnings += made.opens
+            wide += made.wide
+            fresh += made.places if made.text != text else []
             for host, port in made.places:
                 if port.isdigit() and not listens.hears(self.listened.get(int(port), set()), host, int(port)):
                     self.outcome.warnings.append(
@@ -121,19 +127,33 @@ class _Plan:
             else:
                 del edited[path]
                 ledger.files.pop(path, None)
+        for host, port in dict.fromkeys(fresh):
+            hidden = [where for where, other in wide if other in (port, "", "*") or port in ("", "*")]
+            if hidden:
+                self.outcome.warnings.append(
+                    f"{httpd_sites.bracketed(host, port)}: the virtual hosts on * are not served there any more, as on "
+                    f"its IPv4 address ({', '.join(hidden)}); a name of theirs with this AAAA record needs another one"
+                )
         _keep(ledger, key, edited)
 
     def _drop_in(self) -> None:
         server, ledger, asked = self.server, self.ledger, self.asked
-        text = httpd_values.drop_in(asked, self.proxied.ports if self.proxied else ())
+        other = httpd_sites.takes_proxy_protocol({server.names[path][0]: text for path, text in server.texts.items()})
+        text = httpd_values.drop_in(asked, self.proxied.ports if self.proxied else (), not other)
+        if asked.proxy and other:
+            self.outcome.warnings.append(
+                f"{other} takes the PROXY protocol too, and Apache has one list of who must not send it; so a site "
+                f"with <If> and Require inside could serve a forged address on {asked.proxy.address}: let only the "
+                "proxies in at the firewall"
+            )
         path = f"{server.directory}/sites-available/{DROP_IN}"
         if text:
-            if not any(re.search(r"(?im)^\s*include\S*\s.*sites-enabled/\*", found) for found in server.texts.values()):
+            if not any(_SITES.search(found) for found in server.texts.values()):
                 raise RolloutError(
                     f"config_directory: apache2.conf of {server.directory} does not read sites-enabled/*"
                 )
             self.contents[path] = httpd_text.encode(text)
-            self.links[f"{server.directory}/sites-enabled/{DROP_IN}"] = f"../sites-available/{DROP_IN}"
+            self._link("sites", DROP_IN)
             if self.contents[path] != files.read(path):
                 ledger.wrote(path, files.look(path), self.contents[path])
         elif path in ledger.files:
@@ -143,13 +163,21 @@ class _Plan:
         ours: t.Dict[str, str] = dict(ledger.notes.get(f"links {server.directory}", {}))
         for name in httpd_values.MODULES if asked.proxy else ():
             for end in ("load", "conf"):
-                here, there = f"{server.directory}/mods-enabled/{name}.{end}", f"../mods-available/{name}.{end}"
-                wanted = f"{name}_module" not in server.modules or here in ours
-                if wanted and os.path.exists(os.path.join(os.path.dirname(here), there)):
-                    self.links[here] = there
+                wanted = (
+                    f"{name}_module" not in server.modules or f"{server.directory}/mods-enabled/{name}.{end}" in ours
+                )
+                if wanted and os.path.exists(f"{server.directory}/mods-available/{name}.{end}"):
+                    self._link("mods", f"{name}.{end}")
         for here in ours:
             self.links.setdefault(here, "")
         _keep(ledger, f"links {server.directory}", {here: led for here, led in self.links.items() if led})
+
+    def _link(self, kind: str, name: str) -> None:
+        """Have a file read by a link as a2ensite writes it; an absolute one where the folder is a link itself."""
+        there = f"{self.server.directory}/{kind}-available/{name}"
+        enabled = f"{self.server.directory}/{kind}-enabled"
+        near = os.path.realpath(f"{enabled}/../{kind}-available") == os.path.realpath(os.path.dirname(there))
+        self.links[f"{enabled}/{name}"] = f"../{kind}-available/{name}" if near else there
 
 
 def _keep(ledger: files.Ledger, key: str, value: t.Mapping[str, t.Any]) -> None:
@@ -230,6 +258,9 @@ def _former(
     for path, lines in edited.items():
         now, before = files.read(path), ledger.before(path)
         if now is None or before is None:
+            warnings.append(
+                f"{path} is gone; where its text went, the IPv6 addresses that were written here are still in it"
+            )
             continue
         text, lost = httpd_text.undo(httpd_text.decode(now), [(line[0], line[1], line[2]) for line in lines])
         contents[path] = httpd_text.encode(text)

@@ -20,15 +20,21 @@ Mapping = t.Mapping[str, t.Sequence[str]]
 """By IPv4 prefix, always with a length, the IPv6 prefixes that stand for it, always with a length."""
 
 LOOPBACK = {"127.0.0.0/8": ["::1/128"], "127.0.0.1/32": ["::1/128"]}
+"""What a plan says of these is not looked at: a fleet reached through forwarded ports is on 127.0.0.1 as a whole."""
+ANY_HOST = ("*", "_default_", "", "0.0.0.0", "::")
 _PARTIAL = re.compile(r"\d{1,3}(?:\.\d{1,3}){0,2}\.?", re.ASCII)
 _IPV4 = re.compile(r"(?<![\w.:])\d{1,3}\\?\.(?:\d{1,3}\\?\.){0,2}\d{0,3}(?![\w:])", re.ASCII)
 # Directives that may look at a client's address, in a way that only their author can say again for IPv6.
 _BY_HAND = re.compile(
-    r"(?:(?:allow|deny)\s+from|require\s+(?:not\s+)?(?:expr|forward-dns)|setenvif(?:nocase)?\s+remote_addr|"
-    r"setenvifexpr|rewritecond\s+\S*(?:remote_addr|remote_host)|remoteip(?:trusted|internal)proxy|"
+    r"(?:(?:allow|deny)\s+from|require\s+(?:not\s+)?(?:expr|forward-dns)|setenvif(?:nocase)?\s+\"?remote_addr|"
+    r"setenvifexpr|rewritecond\s+.*(?:remote_addr|remote_host|-ipmatch|-R\b)|remoteip(?:trusted|internal)proxy|"
+    r"sslrequire\s.*remote_addr|secrule\s.*remote_addr|<authzprovideralias\s+ip|"
     r"<(?:if|elseif)\s.*(?:-ipmatch|-r|remote_addr))\s*(.*)",
     re.IGNORECASE,
 )
+_ALLOW = re.compile(r"(?:allow|deny)\s+from(?:\s+\S+)*?\s+\d{1,3}(?:/\S*)?(?:\s|$)", re.IGNORECASE | re.ASCII)
+# What keeps clients out by their IPv4 address lets everybody in over IPv6.
+_SHUTS_OUT = re.compile(r"deny\s|require\s+not\s", re.IGNORECASE)
 
 
 class Proxied(t.NamedTuple):
@@ -39,12 +45,17 @@ class Proxied(t.NamedTuple):
 
 
 class Edit(t.NamedTuple):
-    """The new text of a file, the lines that changed, what could not be carried over, and the new places."""
+    """The new text of a file, the lines that changed, what could not be carried over, and the new places.
+
+    ``wide`` is where virtual hosts are on every address, and ``opens`` what shuts nobody out over IPv6.
+    """
 
     text: str
     changed: t.List[httpd_text.Line]
     untranslated: t.List[t.Dict[str, str]]
     places: t.List[t.Tuple[str, str]]
+    wide: t.List[t.Tuple[str, str]]
+    opens: t.List[str]
 
 
 def mapping(given: object) -> t.Dict[str, t.List[str]]:
@@ -89,37 +100,49 @@ def _network(value: object, where: str, such: str) -> t.Union[ipaddress.IPv4Netw
 def carry_over(text: str, file: str, known: Mapping, proxied: t.Optional[Proxied] = None) -> Edit:
     """Add the IPv6 counterparts to a file, and the address for proxied traffic beside each wildcard."""
     lines = text.split("\n")
-    edit = Edit("", [], [], [])
+    edit = Edit("", [], [], [], [], [])
     for entry in httpd_text.directives(text):
         untranslated: t.List[str] = []
         words: t.List[str] = []
         end = ""
-        opened = re.fullmatch(r"<virtualhost\s+(.*)>", entry.text, re.IGNORECASE)
+        where = f"{file} line {entry.first + 1}"
+        opened = re.match(r"<virtualhost\s+(.*)>", entry.text, re.IGNORECASE)
         listed = re.fullmatch(r"require\s+(?:not\s+)?ip\s+(.*)", entry.text, re.IGNORECASE)
         if opened:
             end = ">"
-            words = _twins(opened.group(1).split(), known, untranslated)
+            named = opened.group(1).split()
+            words = _twins(named, known, untranslated)
             edit.places.extend(map(place, words))
-            words += _beside_wildcards(opened.group(1).split(), proxied, f"{file} line {entry.first + 1}")
+            edit.wide.extend((where, port) for host, port in map(place, named) if host.lower() in ANY_HOST)
+            words += _beside_wildcards(named, proxied, where)
         elif listed:
             words = _sources(listed.group(1).split(), known, untranslated)
         else:
             other = _BY_HAND.match(entry.text)
-            if other and _IPV4.search(other.group(1) + " " + entry.text.partition(" ")[2]):
+            rest = entry.text.partition(" ")[2]
+            if other and (_IPV4.search(f"{other.group(1)} {rest}") or _ALLOW.match(entry.text)):
                 untranslated.append("only its author can say what it means for IPv6; write the IPv6 side by hand")
+        directive = httpd_text.shown(httpd_text.encode(entry.text))
+        inverted = any(block.startswith("requirenone") for block in entry.blocks)
         for reason in untranslated:
-            edit.untranslated.append(
-                {
-                    "place": f"{file} line {entry.first + 1}",
-                    "directive": httpd_text.shown(httpd_text.encode(entry.text)),
-                    "reason": httpd_text.shown(httpd_text.encode(reason)),
-                }
-            )
+            told = httpd_text.shown(httpd_text.encode(reason))
+            edit.untranslated.append({"place": where, "directive": directive, "reason": told})
+            if _SHUTS_OUT.match(entry.text) or (inverted and not opened):
+                edit.opens.append(f"{where}: {directive} shuts nobody out over IPv6: {told}")
         if words:
             old = lines[entry.last]
             lines[entry.last] = httpd_text.extended(old, words, end)
             edit.changed.append((entry.last, old, lines[entry.last]))
     return edit._replace(text="\n".join(lines))
+
+
+def takes_proxy_protocol(texts: t.Mapping[str, str]) -> str:
+    """Return the place of a directive that switches the PROXY protocol on, empty where there is none."""
+    for file, text in texts.items():
+        for entry in httpd_text.directives(text):
+            if re.fullmatch(r"remoteipproxyprotocol\s+\"?on\"?", entry.text, re.IGNORECASE):
+                return f"{file} line {entry.first + 1}"
+    return ""
 
 
 def place(word: str) -> t.Tuple[str, str]:
@@ -146,19 +169,43 @@ def _twins(words: t.Sequence[str], known: Mapping, untranslated: t.List[str]) ->
     places = [(_address(host), port) for host, port in map(place, words)]
     by_hand = {port for address, port in places if address is not None and address.version == 6}
     added = []
-    untranslated += [f"{word} is a variable, whose value only Apache knows" for word in words if "${" in word]
+    untranslated += [
+        f"{word} is a variable, whose value only Apache knows" for word in words if re.search(r"[$%@]", word)
+    ]
+    untranslated += [
+        f"{host} is a name, which Apache looks up when it starts; write its addresses"
+        for host, _port in map(place, words)
+        if re.fullmatch(r"[\w.-]*[A-Za-z][\w.-]*", host) and host.lower() not in ANY_HOST
+    ]
     for address, port in places:
         if not isinstance(address, ipaddress.IPv4Address) or address.is_loopback or address.is_unspecified:
             continue
         found = [ipaddress.ip_network(text) for text in known.get(f"{address}/32", [])]
+        shared = [other for other in _sharing(f"{address}/32", known) if (other, port) not in places]
         if any(prefix.prefixlen != 128 for prefix in found):
             untranslated.append(f"{address} must be one address here, and its counterpart in ipv6_of is a prefix")
+        elif shared:
+            others = ", ".join(str(other) for other in shared)
+            untranslated.append(
+                f"{address} has the same IPv6 counterpart in ipv6_of as {others}, and one address can't tell their "
+                "sites apart; give each its own"
+            )
         elif not found and port not in by_hand:
             untranslated.append(f"{address} has no known IPv6 counterpart; name it in ipv6_of")
         else:
             twins = [prefix.network_address for prefix in found]
             added += [bracketed(str(twin), port) for twin in twins if (twin, port) not in places]
     return list(dict.fromkeys(added))
+
+
+def _sharing(prefix: str, known: Mapping) -> t.List[ipaddress.IPv4Address]:
+    """Return the other IPv4 addresses with an IPv6 counterpart of this one."""
+    mine = set(known.get(prefix, []))
+    return [
+        ipaddress.IPv4Address(other[:-3])
+        for other, twins in known.items()
+        if other != prefix and other.endswith("/32") and mine.intersection(twins)
+    ]
 
 
 def _beside_wildcards(words: t.Sequence[str], proxied: t.Optional[Proxied], where: str) -> t.List[str]:
@@ -171,7 +218,7 @@ def _beside_wildcards(words: t.Sequence[str], proxied: t.Optional[Proxied], wher
             raise RolloutError(
                 f"proxy_protocol: {proxied.address} is served in {where} already; take an address that nothing else has"
             )
-        if host.lower() in ("*", "_default_", ""):
+        if host.lower() in ANY_HOST:
             added += [bracketed(proxied.address, known) for known in proxied.ports if port in ("", "*", str(known))]
     return list(dict.fromkeys(added))
 
@@ -185,7 +232,7 @@ def _sources(words: t.Sequence[str], known: Mapping, untranslated: t.List[str]) 
         if prefix is None:
             untranslated.append(f"{word} is no address or prefix to be read here; write the IPv6 side by hand")
         elif isinstance(prefix, ipaddress.IPv4Network):
-            found = known.get(str(prefix)) or LOOPBACK.get(str(prefix))
+            found = (LOOPBACK if prefix.is_loopback else known).get(str(prefix))
             if not found:
                 untranslated.append(f"{prefix} has no known IPv6 counterpart; name it in ipv6_of")
             for text in found or []:
@@ -202,6 +249,9 @@ def _source(word: str) -> t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network, 
         octets = word.strip(".").split(".")
         word = f"{'.'.join(octets + ['0'] * (4 - len(octets)))}/{8 * len(octets)}"
     try:
-        return ipaddress.ip_network(word, strict=False)
+        prefix = ipaddress.ip_network(word, strict=False)
     except ValueError:
         return None
+    mask = word.partition("/")[2]
+    # Python takes 0.0.0.255 for a /24; Apache takes it for the mask that it is.
+    return None if "." in mask and mask != str(prefix.netmask) else prefix

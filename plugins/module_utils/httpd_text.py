@@ -58,7 +58,7 @@ def directives(text: str) -> t.Iterator[Directive]:
             around = tuple(name for name, _group in blocks)
             indent = whole[: len(whole) - len(whole.lstrip())]
             yield Directive(first, number - 1, line, indent, around, blocks[-1][1] if blocks else 0)
-            opened = re.fullmatch(r"<([A-Za-z]\w*)\s*(.*)>", line)
+            opened = re.match(r"<([A-Za-z]\w*)\s*(.*)>", line)  # Apache takes no notice of what stands after it
             if opened:
                 groups += 1
                 blocks.append((f"{opened.group(1).lower()} {opened.group(2).strip()}", groups))
@@ -82,9 +82,8 @@ def undo(text: str, changed: t.Sequence[Line]) -> t.Tuple[str, t.List[str]]:
 
 
 def extended(line: str, words: t.Sequence[str], end: str = "") -> str:
-    """Return a line with more words, before ``end`` where the line ends so."""
-    body = line.rstrip()
-    tail = line[len(body) :]
-    if end and body.endswith(end):
-        body, tail = body[: -len(end)].rstrip(), end + tail
-    return f"{body} {' '.join(words)}{tail}"
+    """Return a line with more words, before the last ``end`` where there is one."""
+    at = line.rfind(end) if end else -1
+    body, tail = (line[:at], line[at:]) if at >= 0 else (line, "")
+    kept = body.rstrip()
+    return f"{kept} {' '.join(words)}{tail or body[len(kept) :]}"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 import typing as t
 
@@ -105,7 +106,11 @@ def _site(given: t.Mapping[str, t.Any], number: int) -> Site:
         raise RolloutError(f"{where}: {error}") from None
     root = _path(given["document_root"], f"{where}: document_root")
     log = _path(given["log"], f"{where}: log")
-    if not root.strip("/"):
+    if re.search(r"[*?\[]", root):
+        raise RolloutError(
+            f"{where}: document_root: {shown(root)} is no path of one folder; Apache reads *, ? and [ as a pattern"
+        )
+    if not posixpath.normpath(root or "/").strip("/"):
         raise RolloutError(
             f"{where}: document_root: {shown(root)} is no folder of its own; write the one that it serves"
         )
@@ -147,14 +152,15 @@ def _proxy(given: t.Mapping[str, t.Any]) -> Proxy:
     return Proxy(address, ports, proxies, _prefixes(given["exceptions"], "exceptions"))
 
 
-def drop_in(asked: Wish, ports: t.Sequence[int]) -> str:
+def drop_in(asked: Wish, ports: t.Sequence[int], alone: bool = True) -> str:
     """Return the drop-in, empty where none is needed; ``ports`` are those on which proxied traffic arrives.
 
+    ``alone`` tells that no other file takes the PROXY protocol, so that who may send it can be said once for all.
     Its name sorts last, so that whoever was a port's first virtual host, and serves unknown names, stays the first.
     """
     parts = [_site_text(site, asked.proxy, ports) for site in asked.sites]
     if asked.proxy:
-        parts.append(_proxy_text(asked.proxy, ports))
+        parts.append(_proxy_text(asked.proxy, ports, alone))
     return "\n".join([HEADER, *parts]) if parts else ""
 
 
@@ -173,18 +179,31 @@ def _site_text(site: Site, proxy: t.Optional[Proxy], ports: t.Sequence[int]) -> 
     return "\n".join([*lines, "</VirtualHost>", ""])
 
 
-def _proxy_text(proxy: Proxy, ports: t.Sequence[int]) -> str:
+def _everybody_but(prefixes: t.Sequence[str]) -> t.List[str]:
+    """Return the IPv6 prefixes that are together everything outside of some prefixes."""
+    left = [ipaddress.IPv6Network("::/0")]
+    for text in prefixes:
+        out = ipaddress.IPv6Network(text)
+        parts = [[*part.address_exclude(out)] if out.subnet_of(part) else [part] for part in left]
+        left = [part for some in parts for part in some if not part.subnet_of(out)]
+    return [str(part) for part in sorted(left)]
+
+
+def _proxy_text(proxy: Proxy, ports: t.Sequence[int], alone: bool) -> str:
     places = " ".join(httpd_sites.bracketed(proxy.address, port) for port in ports)
     peers = " || ".join(f"%{{CONN_REMOTE_ADDR}} -ipmatch '{prefix}'" for prefix in proxy.proxies + proxy.exceptions)
-    exceptions = f"RemoteIPProxyProtocolExceptions {' '.join(proxy.exceptions)}\n" if proxy.exceptions else ""
+    bare = [*proxy.exceptions, *(_everybody_but(proxy.proxies) if alone else [])]
+    rows = [bare[at : at + 8] for at in range(0, len(bare), 8)]
+    exceptions = "".join(f"RemoteIPProxyProtocolExceptions {' '.join(row)}\n" for row in rows)
     return f"""\
 # Switches the PROXY protocol on for these addresses and ports, whichever virtual host serves them.
 <VirtualHost {places}>
     ServerName proxy-protocol.invalid
     RemoteIPProxyProtocol On
 </VirtualHost>
+# Who is no proxy could write any client address into the header, so the header is read from nobody else, ...
 {exceptions}
-# Who is no proxy could write any client address into the header, so nothing is served to them here.
+# ... and nothing is served to them here.
 SetEnvIf Server_Addr "^{proxy.address}$" {MARK}
 <If "-n reqenv('{MARK}') && !({peers})">
     Require all denied

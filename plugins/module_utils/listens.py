@@ -48,7 +48,7 @@ class Listen(t.NamedTuple):
 def target(spec: str) -> tuple[str, int]:
     """Read what stands after Listen; port 0 where only Apache can tell (a host name, a variable)."""
     host, _colon, port = spec.strip("\"'").rpartition(":")
-    if not port.isdigit():
+    if not re.fullmatch(r"[0-9]+", port):
         return spec, 0
     host = host.strip("[]")
     if host in ("", "*"):

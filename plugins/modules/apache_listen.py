@@ -13,7 +13,8 @@ description:
   - Writes the C(Listen) lines of C(ports.conf), each in the block (such as C(<IfModule ssl_module>)) where its port
     stands now. Every other byte of the file stays as it is.
   - Adds the IPv6 counterparts to C(<VirtualHost 192.0.2.80:80>) and C(Require ip 192.0.2.0/24) where they stand, in the
-    files that Apache reads. What has no known counterpart is reported, never guessed.
+    files that Apache reads. What has no known counterpart is reported, never guessed; where it shuts clients out, such
+    as C(Require not ip), a warning says that it does not do so over IPv6.
   - Writes virtual hosts, and the PROXY protocol, into one drop-in, C(sites-available/zz-ipv6-rollout.conf).
   - All of it is tested first, in a copy of the whole configuration directory, by Apache itself. What that test does
     not find is looked at too, such as C(Listen 80) beside C(Listen [2001:db8::1]:80), or a port that another program
@@ -61,7 +62,8 @@ options:
       - By IPv4 address or prefix, its IPv6 counterpart, or a list of them. P(ipv6.rollout.plan_addresses#filter) makes
         it from the plan.
       - An address is looked up as it stands in the configuration. That its network is known says nothing of it.
-      - V(127.0.0.1) and V(127.0.0.0/8) in C(Require ip) have V(::1) as their counterpart without being named.
+      - V(127.0.0.1) and V(127.0.0.0/8) in C(Require ip) always have V(::1) as their counterpart, whatever this says.
+      - What it does not name any more is taken out of the sites again, so it has to name the whole fleet each time.
     type: dict
     default: {}
   virtual_hosts:
@@ -110,8 +112,8 @@ options:
         default: []
       proxies:
         description:
-          - IPv6 addresses and prefixes of the proxies. Requests that come from anywhere else get C(403), whatever their
-            header says. The firewall should let nobody else in either.
+          - IPv6 addresses and prefixes of the proxies. The header is read from nobody else, and others get C(403).
+            The firewall should let nobody else in either.
         type: list
         elements: str
         required: true

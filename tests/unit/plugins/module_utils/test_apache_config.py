@@ -255,6 +255,65 @@ def test_a_twin_that_nothing_listens_for_is_told(web):
         present(web, proxy_protocol={**PROXY, "ports": [80]})
 
 
+def test_a_listen_on_an_address_that_went_keeps_a_restart_from_happening(web, monkeypatch):
+    Path(web.folder, "ports.conf").write_text("Listen 0.0.0.0:80\nListen 192.0.2.99:81\n", encoding="utf-8")
+    monkeypatch.setattr(apache_apply.sockets, "is_local", lambda host: host != "192.0.2.99")
+    before = tree(web)
+    with pytest.raises(RolloutError, match=r"a Listen wants 192.0.2.99, which is not on this host now"):
+        present(web)
+    assert "can't listen on 192.0.2.99 now" in present(web, really=False).warnings[0]
+    assert (tree(web), web.did) == (before, [])
+
+
+def test_a_site_that_was_moved_is_told(web):
+    present(web, ipv6_of=KNOWN)
+    os.rename(site(web), f"{web.folder}/sites-available/new.conf")
+    os.unlink(f"{web.folder}/sites-enabled/www.conf")
+    [told] = apache_config.absent(web.folder, True).warnings
+    assert told.startswith(f"{site(web)} is gone;")
+
+
+def test_sites_on_every_address_that_lose_one_are_named(web):
+    site(web).write_text(SITE + "<VirtualHost *:80>\n</VirtualHost>\n", encoding="utf-8")
+    [told] = present(web, ipv6_of=KNOWN).warnings
+    assert told.startswith("[2001:db8::80]:80: the virtual hosts on * are not served there any more")
+    assert f"({web.folder}/sites-enabled/www.conf line 4)" in told
+    assert present(web, ipv6_of=KNOWN).warnings == []
+
+
+def test_sites_in_a_folder_elsewhere(web, tmp_path):
+    (tmp_path / "sites").mkdir()
+    os.symlink(f"{web.folder}/sites-available/www.conf", tmp_path / "sites" / "www.conf")
+    (tmp_path / "sites" / "out.conf").write_text(SITE, encoding="utf-8")
+    enabled = Path(web.folder, "sites-enabled")
+    (enabled / "www.conf").unlink()
+    enabled.rmdir()
+    enabled.symlink_to(tmp_path / "sites")
+    out = tmp_path / "sites" / "out.conf"
+    before = tree(web)
+    predicted = present(web, really=False, ipv6_of=KNOWN, proxy_protocol=PROXY)
+    assert (tree(web), out.read_text(encoding="utf-8")) == (before, SITE)
+    done = present(web, ipv6_of=KNOWN, proxy_protocol=PROXY)
+    assert done.diff == predicted.diff
+    assert out.read_text(encoding="utf-8") == CARRIED
+    assert (tmp_path / "sites" / apache.DROP_IN).is_file()  # the link leads somewhere
+    assert not present(web, ipv6_of=KNOWN, proxy_protocol=PROXY).changed
+    apache_config.absent(web.folder, True)
+    assert (tree(web), out.read_text(encoding="utf-8")) == (before, SITE)
+    assert sorted(os.listdir(tmp_path / "sites")) == ["out.conf", "www.conf"]
+
+
+def test_proxies_of_another_file_go_on_sending_their_header(web):
+    site(web).write_text("<VirtualHost *:81>\n  RemoteIPProxyProtocol on\n</VirtualHost>\n", encoding="utf-8")
+    [told] = present(web, proxy_protocol=PROXY).warnings
+    assert f"{web.folder}/sites-enabled/www.conf line 2 takes the PROXY protocol too" in told
+    drop_in = Path(web.folder, "sites-available", apache.DROP_IN)
+    assert "Exceptions" not in drop_in.read_text(encoding="utf-8")
+    site(web).write_text(SITE, encoding="utf-8")
+    assert present(web, proxy_protocol=PROXY).warnings == []
+    assert "Exceptions" in drop_in.read_text(encoding="utf-8")
+
+
 def test_without_the_package(web, monkeypatch):
     monkeypatch.setattr(apache_config, "installed", lambda: False)
     told = present(web)
@@ -307,6 +366,8 @@ def test_what_apache_logged_since_without_its_clients(web, monkeypatch, tmp_path
 
 
 def test_what_is_not_read_is_refused(web):
+    Path(web.folder, "apache2.conf").write_text("IncludeOptional sites-enabled/\n", encoding="utf-8")
+    assert present(web, really=False, proxy_protocol=PROXY).changed
     Path(web.folder, "apache2.conf").write_text("IncludeOptional vhosts/*.conf\n", encoding="utf-8")
     with pytest.raises(RolloutError, match="does not read sites-enabled"):
         present(web, proxy_protocol=PROXY)

@@ -61,6 +61,8 @@ def carried(line, proxied=None):
         ),
         ("Require ip \\\n  192.0.2.80", "Require ip \\\n  192.0.2.80 2001:db8:1200::80"),
         ("Require ip 127.0.0.1 127", "Require ip 127.0.0.1 127 ::1"),
+        ("<VirtualHost 192.0.2.80:80> # office", "<VirtualHost 192.0.2.80:80 [2001:db8:1200::80]:80> # office"),
+        ("<VirtualHost 192.0.2.80:80 > #\r", "<VirtualHost 192.0.2.80:80 [2001:db8:1200::80]:80> #\r"),
     ],
 )
 def test_carried_over(line, made):
@@ -77,7 +79,6 @@ def test_carried_over(line, made):
         "<VirtualHost *:80>",
         "<VirtualHost _default_:443>",
         "<VirtualHost 127.0.0.1:8081>",
-        "<VirtualHost www.example.com:80>",
         "<VirtualHost 203.0.113.1:80 [2001:db8::1]:80>",
         "<VirtualHost [2001:db8::1]:80>",
         "# <VirtualHost 192.0.2.80:80>",
@@ -86,13 +87,16 @@ def test_carried_over(line, made):
         "Require local",
         "Require all granted",
         "Require host 1.example.com",
+        "Deny from all",
+        "Allow from 2001:db8:10::/48 host10.example.com",
         "RewriteRule ^/1.2 /v1.2",
         "ServerName 192.0.2.80",
         "SetEnvIf Request_URI 1.2 x",
     ],
 )
 def test_left_alone(line):
-    assert carried(line) == httpd_sites.Edit(line, [], [], [])
+    edit = carried(line)
+    assert edit == httpd_sites.Edit(line, [], [], [], edit.wide, [])
 
 
 @pytest.mark.parametrize(
@@ -101,11 +105,22 @@ def test_left_alone(line):
         ("<VirtualHost 203.0.113.1:80>", "203.0.113.1 has no known IPv6 counterpart"),
         ("<VirtualHost 203.0.113.1:80 [2001:db8::1]:81>", "203.0.113.1 has no known IPv6 counterpart"),
         ("<VirtualHost ${HERE}:80>", "is a variable"),
+        ("<VirtualHost $address:80>", "is a variable"),
+        ("<VirtualHost www.example.com:80>", "www.example.com is a name, which Apache looks up when it starts"),
+        ("Require ip 127.0.0.5", "127.0.0.5/32 has no known IPv6 counterpart"),
+        ("Require ip 192.0.2.0/0.0.0.255", "192.0.2.0/0.0.0.255 is no address or prefix to be read here"),
         ("Require ip 192.0.2.7", "192.0.2.7/32 has no known IPv6 counterpart"),
         ("Require ip 10", "10.0.0.0/8 has no known IPv6 counterpart"),
         ("Require ip ${OFFICE}", "is no address or prefix to be read here"),
         ("Allow from 192.0.2.0/24", "only its author"),
         ("Deny from 10.", "only its author"),
+        ("Deny from 10", "only its author"),
+        ("allow from env=x 10/8", "only its author"),
+        ("RewriteCond expr \"-R '192.0.2.0/24'\"", "only its author"),
+        ('SetEnvIf "Remote_Addr" ^192\\.0\\.2\\. office', "only its author"),
+        ("<AuthzProviderAlias ip office 192.0.2.0/24>", "only its author"),
+        ('SecRule REMOTE_ADDR "@ipMatch 192.0.2.0/24" "id:1,deny"', "only its author"),
+        ("SSLRequire %{REMOTE_ADDR} =~ m/^192\\.0\\.2\\./", "only its author"),
         ("Require expr %{REMOTE_ADDR} -ipmatch '192.0.2.0/24'", "only its author"),
         ("SetEnvIf Remote_Addr ^192\\.0\\.2\\. office", "only its author"),
         ("RewriteCond %{REMOTE_ADDR} ^192\\.0\\.2", "only its author"),
@@ -121,6 +136,43 @@ def test_what_is_not_known_is_reported_with_its_place(line, reason):
     assert reason in told["reason"]
 
 
+def test_a_fleet_behind_forwarded_ports_is_not_this_host():
+    known = httpd_sites.mapping({"127.0.0.1": ["2001:db8::1", "2001:db8::2"], "127.0.0.0/8": "2001:db8::/32"})
+    edit = httpd_sites.carry_over("Require ip 127.0.0.1\nRequire ip 127", FILE, known)
+    assert edit.text == "Require ip 127.0.0.1 ::1\nRequire ip 127 ::1"
+
+
+def test_sites_of_two_ipv4_addresses_do_not_meet_on_one_ipv6_address():
+    known = httpd_sites.mapping({"192.0.2.80": "2001:db8::80", "192.0.2.81": ["2001:db8::81", "2001:db8::80"]})
+    text = "<VirtualHost 192.0.2.80:80>\n</VirtualHost>\n<VirtualHost 192.0.2.81:80>\n</VirtualHost>"
+    edit = httpd_sites.carry_over(text, FILE, known)
+    assert edit.text == text
+    assert ["give each its own" in told["reason"] for told in edit.untranslated] == [True, True]
+    together = "<VirtualHost 192.0.2.80:80 192.0.2.81:80>"
+    assert httpd_sites.carry_over(together, FILE, known).text == together[:-1] + (
+        " [2001:db8::80]:80 [2001:db8::81]:80>"
+    )
+    assert httpd_sites.carry_over("Require ip 192.0.2.80", FILE, known).text.endswith(" 2001:db8::80")
+
+
+@pytest.mark.parametrize(
+    ("text", "opens"),
+    [
+        ("Require not ip 203.0.113.0/24", True),
+        ("<RequireNone>\nRequire ip 203.0.113.0/24\n</RequireNone>", True),
+        ("<RequireNone > # x\nRequire ip 203.0.113.0/24\n</RequireNone>", True),
+        ("Deny from 203.0.113", True),
+        ("Require not expr -R '203.0.113.0/24'", True),
+        ("Require not ip 192.0.2.0/24", False),
+        ("Require ip 203.0.113.0/24", False),
+        ("<RequireNone>\nRequire local\n</RequireNone>\nRequire ip 203.0.113.0/24", False),
+        ("Allow from 203.0.113", False),
+    ],
+)
+def test_what_shuts_nobody_out_over_ipv6_is_told(text, opens):
+    assert [FILE in told and "shuts nobody out over IPv6" in told for told in carried(text).opens] == [True] * opens
+
+
 def test_a_prefix_is_no_address_of_a_virtual_host():
     edit = httpd_sites.carry_over("<VirtualHost 192.0.2.1:80>", FILE, {"192.0.2.1/32": ["2001:db8::/64"]})
     assert "must be one address" in edit.untranslated[0]["reason"]
@@ -133,6 +185,8 @@ def test_a_prefix_is_no_address_of_a_virtual_host():
         ("<VirtualHost _default_:443>", "<VirtualHost _default_:443 [2001:db8:1200::8080]:443>"),
         ("<VirtualHost *>", "<VirtualHost * [2001:db8:1200::8080]:80 [2001:db8:1200::8080]:443>"),
         ("<VirtualHost *:8081>", "<VirtualHost *:8081>"),
+        ("<VirtualHost 0.0.0.0:80>", "<VirtualHost 0.0.0.0:80 [2001:db8:1200::8080]:80>"),
+        ("<VirtualHost [::]:80>", "<VirtualHost [::]:80 [2001:db8:1200::8080]:80>"),
         ("<VirtualHost 192.0.2.80:80>", "<VirtualHost 192.0.2.80:80 [2001:db8:1200::80]:80>"),
     ],
 )
@@ -190,6 +244,8 @@ LINES = st.sampled_from(
         "<VirtualHost 192.0.2.80:80 [2001:db8:1200::80]:80>",
         "<VirtualHost *:80>",
         "<VirtualHost *:80 >\r",
+        "<virtualhost 192.0.2.81> # >",
+        "<VirtualHost [::]:80 \\",
         "</VirtualHost>",
         "  Require ip 192.0.2.80",
         "  Require ip 192.0.2.80 2001:db8:1200::80",

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import httpd_values
@@ -46,13 +48,27 @@ def test_a_virtual_host():
 def test_the_proxy_protocol():
     text = httpd_values.drop_in(asked(proxy_protocol={**PROXY, "exceptions": ["2001:db8:7::7"]}), (80, 443))
     assert "<VirtualHost [2001:db8::8080]:80 [2001:db8::8080]:443>" in text
-    assert "\nRemoteIPProxyProtocolExceptions 2001:db8:7::7/128\n" in text
+    assert "\nRemoteIPProxyProtocolExceptions 2001:db8:7::7/128 " in text
     assert 'SetEnvIf Server_Addr "^2001:db8::8080$" ' in text
     assert "-ipmatch '2001:db8:53::/64' || " in text
     site = httpd_values.drop_in(asked(proxy_protocol=PROXY, virtual_hosts=[SITE, {**SITE, "port": 81}]), (80,))
     assert "<VirtualHost *:80 [2001:db8::8080]:80>\n    ServerName www.example.com" in site
     assert "<VirtualHost *:81>\n" in site
-    assert "Exceptions" not in httpd_values.drop_in(asked(proxy_protocol=PROXY), (80,))
+    assert "Exceptions" not in httpd_values.drop_in(asked(proxy_protocol=PROXY), (80,), alone=False)
+
+
+@pytest.mark.parametrize(
+    "proxies",
+    [["2001:db8:53::/64"], ["2001:db8:53::7"], ["2001:db8:53::/64", "2001:db8::/32", "2001:db8:53::1", "8000::/1"]],
+)
+def test_the_header_is_read_from_the_proxies_and_from_nobody_else(proxies):
+    text = httpd_values.drop_in(asked(proxy_protocol={**PROXY, "proxies": proxies}), (80,))
+    lines = [line.split()[1:] for line in text.splitlines() if line.startswith("RemoteIPProxyProtocolExceptions ")]
+    bare = [ipaddress.ip_network(word) for line in lines for word in line]
+    trusted = [ipaddress.ip_network(word) for word in proxies]
+    assert not any(prefix.overlaps(proxy) for prefix in bare for proxy in trusted)
+    together = list(ipaddress.collapse_addresses([*bare, *trusted]))
+    assert together == [ipaddress.ip_network("::/0")]
 
 
 def test_separate_sockets_listen_for_the_proxy_too():
@@ -80,6 +96,10 @@ def test_ipv4_carries_nothing_over():
         ({"virtual_hosts": [{**SITE, "port": 65536}]}, "entry 1: port: 65536 is no port"),
         ({"virtual_hosts": [{**SITE, "document_root": ""}]}, "is no folder of its own"),
         ({"virtual_hosts": [{**SITE, "document_root": "//"}]}, "is no folder of its own"),
+        ({"virtual_hosts": [{**SITE, "document_root": "/."}]}, "is no folder of its own"),
+        ({"virtual_hosts": [{**SITE, "document_root": "/srv/.."}]}, "is no folder of its own"),
+        ({"virtual_hosts": [{**SITE, "document_root": "/srv/*"}]}, "is no path"),
+        ({"virtual_hosts": [{**SITE, "document_root": "/srv/[a-z]"}]}, "is no path"),
         ({"virtual_hosts": [{**SITE, "document_root": "srv"}]}, "is no path"),
         ({"virtual_hosts": [{**SITE, "document_root": '/srv"x'}]}, "is no path"),
         ({"virtual_hosts": [{**SITE, "document_root": "/srv\nx"}]}, "is no path"),
