@@ -29,6 +29,8 @@ ARGUMENTS = {
     "vlan_numbers": {"type": "raw", "default": "vlan_hex"},
     "ula_prefix": {"type": "raw", "default": ""},
     "seed": {"type": "str", "default": "", "no_log": True},
+    "forwards": {"type": "raw", "default": []},
+    "forward_ports": {"type": "raw", "default": ""},
     "map": {"type": "raw", "default": ""},
     "show": {"type": "bool", "default": False},
     "purge": {"type": "bool", "default": False},
@@ -76,6 +78,8 @@ class ActionModule(ActionBase):
                 ula_prefix=args["ula_prefix"],
                 seed=args["seed"],
                 source=path,
+                forwards=args["forwards"],
+                forward_ports=args["forward_ports"],
                 **site,
             )
             read_plan(plan, path)  # what is written is read again by the next run: it must be right by the same rules

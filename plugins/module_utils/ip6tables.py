@@ -172,7 +172,7 @@ def warnings(writes_to: str) -> t.List[str]:
         name = "legacy" if writes_to == "nf_tables" else "nft"
         found.append(f"rules of the {name} back end are loaded too: both sets filter (see ip6tables-{name}-save)")
     tables = hooked_tables(commands.run(["nft", "list", "chains"]).out) if commands.found("nft") else []
-    native = [name for name in tables if not _IPTABLES_TABLE.fullmatch(name)]
+    native = [name for name in tables if not _KNOWN_TABLE.fullmatch(name)]
     if native:
         found.append(
             f"nft tables of their own filter IPv6 too: {', '.join(native)}; what they drop, no rule here lets in"
@@ -180,7 +180,8 @@ def warnings(writes_to: str) -> t.List[str]:
     return found
 
 
-_IPTABLES_TABLE = re.compile(r"ip6 (filter|nat|mangle|raw|security)")
+# Those of ip6tables itself, and the one of the role nat64, which filters what its translator brings and nothing else.
+_KNOWN_TABLE = re.compile(r"ip6 (filter|nat|mangle|raw|security)|inet ipv6_rollout_nat64")
 
 
 def hooked_tables(chains: str) -> t.List[str]:

@@ -83,6 +83,18 @@ options:
     description: A secret that goes into C(stable) interface identifiers. It never moves who has a place.
     type: str
     default: ""
+  forwards:
+    description:
+      - The hosts that want a port of the v4 proxy that leads to their ssh. They are C(forwards) in the plan.
+      - A host keeps its port. That of a host that is not named any more is retired, as an address is.
+    type: raw
+    default: []
+  forward_ports:
+    description:
+      - The range of these ports, such as V(22001-22999). The lowest that is free is given out next.
+      - When empty, every host keeps what the plan has, and O(forwards) is not looked at.
+    type: raw
+    default: ""
   map:
     description:
       - Where to write the plan as a picture (SVG). A relative path starts beside the plan. V(.svg) alone is the name of
@@ -145,6 +157,14 @@ EXAMPLES = r"""
       - {name: web, vlan: 100}
       - {name: mail, vlan: 200}
     map: .svg
+
+- name: Give two hosts a port of the v4 proxy each
+  ipv6.rollout.plan:
+    prefix: "{{ ipv6_prefix }}"
+    subnets: "{{ ipv6_subnets }}"
+    hosts: "{{ groups['all'] | ipv6.rollout.host_specs(hostvars) }}"
+    forwards: [www1, mail1]
+    forward_ports: 22001-22999
 
 - name: Forget what was retired
   ipv6.rollout.plan:

@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import Prefix, ipv6_prefix, prefix_text
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.forwards import place_forwards, with_forwards
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.hosts import place_hosts
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.placing import Planner
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import (
@@ -45,6 +46,8 @@ def subnet_plan(
     ula_prefix: object = None,
     seed: str = "",
     source: str = "previous",
+    forwards: object = None,
+    forward_ports: object = None,
 ) -> Plan:
     """Return the plan for a prefix.
 
@@ -60,6 +63,8 @@ def subnet_plan(
     :param ula_prefix: a unique local prefix in which every place has a twin (``ula`` in the plan)
     :param seed: a secret for ``stable`` identifiers
     :param source: what messages call the previous plan
+    :param forwards: the hosts that want a port of the v4 proxy that leads to their ssh (``forwards`` in the plan)
+    :param forward_ports: the range of these ports; without one, every host keeps what it has
     """
     if prefix == "":
         raise RolloutError("ipv6_prefix: it is not set; write what your provider gave, such as '2001:db8:1200::/48'")
@@ -82,7 +87,7 @@ def subnet_plan(
     plan = write_plan(state, retired)
     if ula is not None:
         plan = _with_twins(plan, state, ula)
-    return plan
+    return with_forwards(plan, *place_forwards(forwards, forward_ports, old, state.hosts, today, purge))
 
 
 def reserved_prefixes(

@@ -54,6 +54,8 @@ class State:
         self.ula: Prefix | None = None
         self.retired_subnets: dict[str, tuple[Prefix, Since]] = {}
         self.retired_hosts: dict[str, tuple[int, Since]] = {}
+        self.forwards: dict[str, int] = {}
+        self.retired_forwards: dict[str, tuple[int, Since]] = {}
         self._places: dict[str, Prefix] = {"": root}
 
     def place(self, path: str) -> Prefix:

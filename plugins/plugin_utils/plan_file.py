@@ -18,6 +18,7 @@ import yaml
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.forwards import read_ports
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import Plan
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_read import read_plan
 
@@ -173,6 +174,7 @@ def load(path: str) -> Plan:
         "subnets": plan.get("subnets", {}),
         "hosts": plan.get("hosts", {}),
         **({"ula": plan["ula"]} if plan.get("ula") else {}),
+        **({"forwards": read_ports(plan)} if plan.get("forwards") else {}),
         "retired": {"subnets": {}, "hosts": {}, **plan.get("retired", {})},
     }
 
@@ -189,8 +191,13 @@ def render(plan: Plan) -> str:
         parts.append(f"ula:\n  prefix: {_value(plan['ula']['prefix'])}\n")
         parts += _section("subnets", plan["ula"]["subnets"], "  ")
         parts += _section("hosts", plan["ula"]["hosts"], "  ")
+    if "forwards" in plan:
+        parts.append("forwards:\n")
+        parts += [f"  {_key(name)}: {number}\n" for name, number in plan["forwards"].items()]
     parts.append("retired:\n")
-    for section, word in (("subnets", "prefix"), ("hosts", "address")):
+    for section, word in (("subnets", "prefix"), ("hosts", "address"), ("forwards", "port")):
+        if section not in plan["retired"]:
+            continue
         entries = plan["retired"][section]
         parts.append(f"  {section}:\n" if entries else f"  {section}: {{}}\n")
         parts += [

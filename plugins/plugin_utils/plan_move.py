@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import Prefix, ipv6_text, prefix_text
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.forwards import with_forwards
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import Plan, State, inside
 
 
@@ -48,9 +49,10 @@ def moved_plan(old: State, root: Prefix, purge: bool = False) -> Plan:
         if fits(address, 128) or not purge:
             place = moved(address, 128, f"{name} ({ipv6_text(address)}, retired since {since})")
             gone_hosts[name] = {"address": ipv6_text(place), "since": since}
-    return {
+    plan: Plan = {
         "prefix": prefix_text(*root),
         "subnets": subnets,
         "hosts": hosts,
         "retired": {"subnets": gone_subnets, "hosts": gone_hosts},
     }
+    return with_forwards(plan, old.forwards, old.retired_forwards)

@@ -23,6 +23,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import (
     text_value,
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.blocks import block_numbers, first_overlap
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.forwards import port as forward_port
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import (
     HOST,
     LONGEST_PATH,
@@ -36,7 +37,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import (
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.subnets import Tree
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.twins import read_ula_prefix, twins
 
-KEYS = ("prefix", "subnets", "hosts", "ula", "retired")
+KEYS = ("prefix", "subnets", "hosts", "ula", "forwards", "retired")
 RETIRED_BEFORE = re.compile(r"\d{4}-\d{2}-\d{2}(\.\d{1,6})?", re.ASCII)
 
 
@@ -71,7 +72,7 @@ def read_plan(plan: object, source: str, tree: Tree | None = None) -> State | No
     state = State(root)
     _read_subnets(_entries(plan, "subnets", source), state, f"{source}: subnets", tree or Tree("vlan_hex"))
     gone = mapping(plan.get("retired"), f"{source}: retired")
-    _known(gone, ("subnets", "hosts"), f"{source}: retired")
+    _known(gone, ("subnets", "hosts", "forwards"), f"{source}: retired")
     for path, value in _entries(gone, "subnets", f"{source}: retired").items():
         where = f"{source}: retired: subnets: {_retired_name(path, PATH, f'{source}: retired: subnets')}"
         text, since = _retired(value, "prefix", where)
@@ -82,6 +83,7 @@ def read_plan(plan: object, source: str, tree: Tree | None = None) -> State | No
     if state.retired_subnets:
         _check_retired(state, source)
     _read_hosts(plan, gone, state, source)
+    _read_forwards(plan, gone, state, source)
     if plan.get("ula"):
         _read_twins(mapping(plan["ula"], f"{source}: ula"), state, f"{source}: ula")
     return state
@@ -196,6 +198,27 @@ def _read_hosts(plan: t.Mapping[t.Any, t.Any], gone: t.Mapping[t.Any, t.Any], st
         if not inside(address, 128, *state.root):
             raise RolloutError(f"{where}: {ipv6_text(address)} is not inside {prefix_text(*state.root)}")
         state.retired_hosts[str(name)] = (address, since)
+
+
+def _read_forwards(plan: t.Mapping[t.Any, t.Any], gone: t.Mapping[t.Any, t.Any], state: State, source: str) -> None:
+    """Read the ports that lead to hosts. No port is there twice, nor one that is not to be given out again."""
+    owners: dict[int, str] = {}
+
+    def own(number: int, name: str, where: str) -> int:
+        if number in owners:
+            raise RolloutError(f"{where}: port {number} is also the forward of {owners[number]}")
+        owners[number] = name
+        return number
+
+    for name, value in _entries(plan, "forwards", source).items():
+        where = f"{source}: forwards: {_host(name, f'{source}: forwards')}"
+        state.forwards[str(name)] = own(forward_port(value, where), str(name), where)
+    for name, value in _entries(gone, "forwards", f"{source}: retired").items():
+        where = f"{source}: retired: forwards: {_host(name, f'{source}: retired: forwards')}"
+        if name in state.forwards:
+            raise RolloutError(f"{where}: it has a forward; take one of the two lines out")
+        number, since = _retired(value, "port", where)
+        state.retired_forwards[str(name)] = (own(forward_port(number, where), f"{name} (retired)", where), since)
 
 
 def _check_retired(state: State, source: str) -> None:

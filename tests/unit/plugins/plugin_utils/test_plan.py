@@ -484,7 +484,7 @@ def test_more_or_less_of_the_same_prefix_moves_nothing():
             {"hosts": {"h": "2001:DB8:1200::1"}},
             "previous: hosts: h: '2001:DB8:1200::1' is not canonical (RFC 5952); write 2001:db8:1200::1",
         ),
-        ({"sub": {}}, "previous: 'sub' is not known here; the keys are prefix, subnets, hosts, ula, retired"),
+        ({"sub": {}}, "previous: 'sub' is not known here; the keys are prefix, subnets, hosts, ula, forwards, retired"),
         ({"subnets": []}, "previous: subnets: [] is not a dictionary"),
     ],
 )
