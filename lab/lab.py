@@ -31,7 +31,7 @@ import machines
 import snapshots
 from cgroups import as_root
 from engine import Engine
-from model import ROOT, Lab, LabError, Machine, load
+from model import ROOT, Files, Lab, LabError, Machine, load
 
 # Bounded polls inside the container: one call of the engine instead of one per look.
 WAIT_FOR_SYSTEMD = """
@@ -124,21 +124,29 @@ def make_network(engine: Engine, lab: Lab) -> str:
     return str(described.get("network_interface") or lab.name[:15])
 
 
-def start(engine: Engine, lab: Lab, machine: Machine, files: machines.Files) -> tuple[str, str]:
+def _address_flags(engine: Engine, lab: Lab, machine: Machine) -> list[str]:
+    """Return what decides about a machine's addresses and name server."""
+    nameserver = lab.of_kind("nameserver")[0]
+    if machine.ipv4:
+        octets = ipaddress.IPv4Address(machine.ipv4).packed
+        named = [f"--ip={machine.ipv4}", f"--dns={nameserver.ipv4}", f"--dns-search={lab.domain}"]
+    else:
+        # The engine has no network without IPv4 for it: it draws an address, which the machine drops as it boots.
+        octets = hashlib.sha256(machine.ssh.encode()).digest()[:4]
+        named = ["--dns=none"] if engine.name == "podman" else [f"--dns={nameserver.interfaces(6)[0].ip}"]
+    # The same hardware address at every start, so that nobody's neighbour cache is wrong after a reboot.
+    return [*named, f"--mac-address=02:{'00' if machine.ipv4 else '06'}:" + octets.hex(":")]
+
+
+def start(engine: Engine, lab: Lab, machine: Machine, files: Files) -> tuple[str, str]:
     """Bring one machine up; return what was done and its ssh host key."""
     container, payload = lab.container(machine), machines.archive(files)
-    octets = ipaddress.IPv4Address(machine.ipv4).packed
-    nameserver = lab.of_kind("nameserver")[0].ipv4
     flags = [
         *engine.flags,
         f"--name={container}",
         f"--hostname={machine.name}",
         f"--network={lab.name}",
-        f"--ip={machine.ipv4}",
-        # The same hardware address at every start, so that nobody's neighbour cache is wrong after a reboot.
-        "--mac-address=02:00:" + ":".join(f"{octet:02x}" for octet in octets),
-        f"--dns={nameserver}",
-        f"--dns-search={lab.domain}",
+        *_address_flags(engine, lab, machine),
         f"--label=ipv6-rollout-lab={lab.name}",
     ]
     if machine.kind == "router":
@@ -185,22 +193,22 @@ def wait_for_ssh(machine: Machine, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
-            with socket.create_connection((machine.ipv4, 22), timeout=2) as connection:
+            with socket.create_connection((machine.ssh, 22), timeout=2) as connection:
                 if connection.recv(4) == b"SSH-":
                     return
         except OSError:
             pass
         if time.monotonic() > end:
-            raise LabError(f"{machine.name}: no ssh at {machine.ipv4} after {seconds:g} s")
+            raise LabError(f"{machine.name}: no ssh at {machine.ssh} after {seconds:g} s")
         time.sleep(0.1)
 
 
 def known_hosts(lab: Lab, keys: dict[str, str]) -> str:
-    """Return known_hosts: a machine by its inventory name, its IPv4 address and its names."""
+    """Return known_hosts: a machine by its inventory name, its address and its names."""
     lines = []
     for machine in lab.machines:
         kind, key = keys[machine.name].split()[:2]
-        names = dict.fromkeys([machine.name, machine.ipv4, f"{machine.name}.{lab.domain}", *machine.names])
+        names = dict.fromkeys([machine.name, machine.ssh, f"{machine.name}.{lab.domain}", *machine.names])
         lines.append(f"{','.join(names)} {kind} {key}\n")
     return "".join(lines)
 
@@ -236,7 +244,7 @@ def up(engine: Engine, lab: Lab, clock: Clock) -> None:
         for machine, job in jobs.items():
             done, keys[machine.name] = job.result()
             new = new and done == "made"
-            clock.say(f"{machine.name:<12} {machine.kind:<10} {machine.ipv4:<15} {done}")
+            clock.say(f"{machine.name:<12} {machine.kind:<10} {machine.ssh:<15} {done}")
     connect_host(lab, bridge)
     (lab.state / "known_hosts").write_text(known_hosts(lab, keys), encoding="ascii")
     for machine in lab.machines:
@@ -270,8 +278,8 @@ def status(engine: Engine, lab: Lab) -> None:
     listing = engine.text("ps", "--all", "--filter", label, "--format", "{{.Names}}\t{{.Status}}")
     states = dict(line.split("\t", 1) for line in listing.splitlines())
     print(f"lab {lab.name}: {lab.network}, {lab.prefix} behind the router ({engine.name}, {engine.image})")
-    for name, kind, ipv4 in [(m.name, m.kind, m.ipv4) for m in lab.machines] + [("router", "router", "")]:
-        print(f"  {name:<12} {kind:<10} {ipv4:<15} {states.get(lab.container(name), 'not there')}")
+    for name, kind, address in [(m.name, m.kind, m.ssh) for m in lab.machines] + [("router", "router", "")]:
+        print(f"  {name:<12} {kind:<10} {address:<15} {states.get(lab.container(name), 'not there')}")
 
 
 def chosen(lab: Lab, names: t.Sequence[str]) -> list[Machine]:

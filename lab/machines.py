@@ -1,29 +1,16 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes a container a name server, a web server, a mail server, the lab machine or the router."""
+"""What makes a container a name server, a web server, a mail server, a host of both, the lab machine or the router."""
 
 from __future__ import annotations
 
 import io
 import tarfile
-import typing as t
-from dataclasses import dataclass
 
+import hosting
 import zones
-from model import Lab, Machine
-
-
-@dataclass(frozen=True)
-class File:
-    """A file of a machine."""
-
-    content: str
-    mode: int = 0o644
-    owner: str = "root"
-
-
-Files = dict[str, File]
+from model import File, Files, Lab, Machine
 
 INTERFACES = """\
 source /etc/network/interfaces.d/*
@@ -76,6 +63,23 @@ address1={address}
 method=auto
 """
 
+# A machine without IPv4: the engine gives an address all the same, and it goes before anybody can use it.
+NO_IPV4 = """\
+[Unit]
+Description=Take away the IPv4 address that the container engine gave
+DefaultDependencies=no
+Before=network-pre.target networking.service
+Wants=network-pre.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/ip -4 addr flush dev eth0
+
+[Install]
+WantedBy=sysinit.target
+"""
+
 # NetworkManager leaves an interface alone that has an address before it starts, as the engine's container has. On a
 # real host nothing has been there before it.
 BARE = """\
@@ -109,11 +113,16 @@ WantedBy=multi-user.target
 
 def _base(lab: Lab, machine: Machine, key: str) -> Files:
     names = " ".join(dict.fromkeys([lab.fqdn(machine), f"{machine.name}.{lab.domain}", machine.name]))
-    return {
+    files = {
         "/root/.ssh/authorized_keys": File(key, 0o600),
         "/etc/network/interfaces": File(INTERFACES),
-        "/etc/hosts": File(f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{machine.ipv4} {names}\n"),
+        "/etc/hosts": File(f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{machine.ssh} {names}\n"),
     }
+    if not machine.ipv4:
+        nameserver = lab.of_kind("nameserver")[0].interfaces(6)[0].ip
+        files["/etc/systemd/system/no-ipv4.service"] = File(NO_IPV4)
+        files["/etc/resolv.conf"] = File(f"search {lab.domain}\nnameserver {nameserver}\n")
+    return files
 
 
 def _backend(lab: Lab, machine: Machine) -> Files:
@@ -158,29 +167,20 @@ def _web(machine: Machine) -> Files:
 
 
 def _mail(lab: Lab, machine: Machine) -> Files:
-    main = f"""\
-compatibility_level = 3.6
-myhostname = {lab.fqdn(machine)}
-myorigin = {lab.domain}
-mydestination = {lab.domain}, $myhostname, localhost
-mynetworks = 127.0.0.0/8
-inet_interfaces = all
-inet_protocols = ipv4
-alias_maps = hash:/etc/aliases
-alias_database = hash:/etc/aliases
-smtpd_banner = $myhostname ESMTP
-"""
-    return {
-        "/etc/postfix/main.cf": File(main),
-        "/etc/mailname": File(f"{lab.domain}\n"),
-        "/etc/aliases": File("postmaster: root\n"),
-    }
+    main = hosting.main_cf(lab, machine, [lab.domain], "ipv4")
+    return {"/etc/postfix/main.cf": File(main), **hosting.mail_names(lab.domain)}
 
 
-def _dual_stack(addresses: t.Sequence[str]) -> Files:
-    """The lab machine: the first address is the one it speaks from, the others only on demand."""
-    lines = ["iface eth0 inet6 static", f"    address {addresses[0]}", "    gateway fe80::1"]
-    lines += [f"    up ip -6 addr replace {address} dev eth0 preferred_lft 0" for address in addresses[1:]]
+def _addresses(machine: Machine) -> Files:
+    """Addresses beside the engine's: of IPv6 the first is the one it speaks from, the others only on demand."""
+    lines = []
+    ipv6 = machine.interfaces(6)
+    if ipv6:
+        lines += ["iface eth0 inet6 static", f"    address {ipv6[0]}", "    gateway fe80::1"]
+        lines += [f"    up ip -6 addr replace {address} dev eth0 preferred_lft 0" for address in ipv6[1:]]
+    if machine.interfaces(4):
+        lines += ["iface eth0 inet manual"]
+        lines += [f"    up ip addr replace {address} dev eth0" for address in machine.interfaces(4)]
     return {"/etc/network/interfaces.d/lab": File("\n".join(lines) + "\n")}
 
 
@@ -190,6 +190,7 @@ def router_files(lab: Lab) -> Files:
     lines += [f"    up ip -6 addr replace {address} dev eth0" for address in lab.router]
     lines += [
         f"    up ip -6 route replace {lab.prefix} dev eth0",
+        *[f"    up ip -6 route replace {prefix} via {by} dev eth0" for prefix, by in lab.routes],
         # All networks share one link here. Without this the router would tell its neighbours so, and from the
         # second packet on they would go past it: the lab would no longer prove that routing works.
         "    up ip6tables -w -A OUTPUT -p icmpv6 --icmpv6-type redirect -j DROP",
@@ -209,10 +210,12 @@ def files_of(lab: Lab, machine: Machine, key: str, secret: str) -> Files:
         files.update(_web(machine))
     elif machine.kind == "mail":
         files.update(_mail(lab, machine))
+    elif machine.kind == "hosting":
+        files.update(hosting.files_of(lab, machine))
     if machine.backend != "ifupdown":
         files.update(_backend(lab, machine))
     if machine.addresses:
-        files.update(_dual_stack(machine.addresses))
+        files.update(_addresses(machine))
     return files
 
 
@@ -222,6 +225,9 @@ UNITS: dict[str, list[str]] = {
     "nameserver": ["networking", "netfilter-persistent", "named"],
     "web": ["networking", "netfilter-persistent", "apache2", "internal"],
     "mail": ["networking", "netfilter-persistent", "postfix"],
+    "hosting": ["networking", "netfilter-persistent", "hosting", "apache2", "postfix", "dovecot"],
+    "gateway": ["networking", "netfilter-persistent"],
+    "client": ["networking", "netfilter-persistent"],
 }
 
 
@@ -238,7 +244,7 @@ BACKEND_UNITS = {
 def units_of(machine: Machine) -> list[str]:
     """Return the units that a machine starts at boot."""
     others = [unit for unit in UNITS[machine.kind] if unit != "networking"]
-    return [*BACKEND_UNITS[machine.backend], *others]
+    return [*([] if machine.ipv4 else ["no-ipv4"]), *BACKEND_UNITS[machine.backend], *others]
 
 
 def archive(files: Files) -> bytes:

@@ -15,17 +15,32 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
-KINDS = ("nameserver", "web", "mail", "lab")
+KINDS = ("nameserver", "web", "mail", "lab", "hosting", "gateway", "client")
 BACKENDS = ("ifupdown", "networkd", "netplan", "networkmanager", "netplan-networkmanager")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a machine."""
+
+    content: str
+    mode: int = 0o644
+    owner: str = "root"
+
+
+Files = t.Dict[str, File]
 
 
 class LabError(Exception):
     """A message for the person in front of the lab: what is wrong and what to do."""
 
 
+Interface = t.Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
+
+
 @dataclass(frozen=True)
 class Machine:
-    """One machine of the lab."""
+    """One machine of the lab. One without IPv4 has an empty ``ipv4`` and is reached over IPv6."""
 
     name: str
     kind: str
@@ -33,6 +48,23 @@ class Machine:
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     backend: str = BACKENDS[0]
+    mail_domains: tuple[str, ...] = ()
+
+    def interfaces(self, version: int) -> list[Interface]:
+        """Return the addresses of one family that the machine has beside the one of the container engine."""
+        found = [ipaddress.ip_interface(address) for address in self.addresses]
+        return [address for address in found if address.version == version]
+
+    @property
+    def ssh(self) -> str:
+        """The address that the controller logs in to."""
+        return self.ipv4 or str(self.interfaces(6)[0].ip)
+
+    @property
+    def public(self) -> str:
+        """The IPv4 address that the machine's names have; empty where it has none."""
+        further = self.interfaces(4)
+        return str(further[0].ip) if further else self.ipv4
 
 
 @dataclass(frozen=True)
@@ -47,6 +79,7 @@ class Lab:
     router: tuple[str, ...]
     controller: str
     machines: tuple[Machine, ...]
+    routes: tuple[tuple[str, str], ...] = ()
 
     @property
     def state(self) -> Path:
@@ -82,6 +115,15 @@ def _inventory(path: str) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", json.loads(done.stdout))
 
 
+def _only_ipv6(machine: Machine, host: str) -> None:
+    """Refuse a machine without IPv4 that nobody could reach, or that could not ask for names."""
+    addresses = machine.interfaces(6)
+    if not addresses or addresses[0].ip != ipaddress.ip_address(host) or machine.interfaces(4):
+        raise LabError(
+            f"{machine.name}: with lab_ipv4 false, lab_addresses has IPv6 addresses only, and the first is ansible_host"
+        )
+
+
 def load(path: str) -> Lab:
     """Read the inventory and return its lab; every host with `lab_kind` becomes a container."""
     hostvars: dict[str, dict[str, t.Any]] = _inventory(path)["_meta"]["hostvars"]
@@ -99,16 +141,20 @@ def load(path: str) -> Lab:
                 raise LabError(f"{name}: lab_backend {backend!r} is none of {', '.join(BACKENDS)}")
             if backend != BACKENDS[0] and values.get("lab_addresses"):
                 raise LabError(f"{name}: lab_addresses are written for {BACKENDS[0]} only; leave lab_backend out")
+            with_ipv4 = values.get("lab_ipv4", True)
             machines.append(
                 Machine(
                     name=name,
                     kind=values["lab_kind"],
-                    ipv4=str(ipaddress.IPv4Address(values["ansible_host"])),
+                    ipv4=str(ipaddress.IPv4Address(values["ansible_host"])) if with_ipv4 else "",
                     names=tuple(values.get("ipv6_names", ())),
                     addresses=tuple(values.get("lab_addresses", ())),
                     backend=backend,
+                    mail_domains=tuple(values.get("ipv6_mail_domains", ())),
                 )
             )
+            if not with_ipv4:
+                _only_ipv6(machines[-1], values["ansible_host"])
         lab = Lab(
             name=site["lab_name"],
             domain=site["lab_domain"],
@@ -118,6 +164,10 @@ def load(path: str) -> Lab:
             router=tuple(site["lab_router"]),
             controller=site["lab_controller"],
             machines=tuple(machines),
+            routes=tuple(
+                (str(ipaddress.IPv6Network(prefix)), str(ipaddress.IPv6Address(by)))
+                for prefix, by in site.get("lab_routes", {}).items()
+            ),
         )
     except KeyError as error:
         raise LabError(f"{path}: {error.args[0]} is not set; see lab/inventory/group_vars/all.yml") from None
@@ -125,7 +175,10 @@ def load(path: str) -> Lab:
         raise LabError(f"{path}: {error}") from None
     if len(lab.of_kind("nameserver")) != 1:
         raise LabError(f"{path}: a lab has exactly one host with lab_kind: nameserver")
+    server = lab.of_kind("nameserver")[0]
+    if not all(machine.ipv4 for machine in lab.machines) and not (server.ipv4 and server.interfaces(6)):
+        raise LabError(f"{server.name}: machines without IPv4 ask it for names; give it IPv6 with lab_addresses")
     for machine in lab.machines:
-        if ipaddress.IPv4Address(machine.ipv4) not in lab.network:
+        if machine.ipv4 and ipaddress.IPv4Address(machine.ipv4) not in lab.network:
             raise LabError(f"{machine.name}: ansible_host {machine.ipv4} is not in lab_network {lab.network}")
     return lab

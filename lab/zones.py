@@ -55,18 +55,22 @@ def zones(lab: Lab) -> dict[str, str]:
     forward = _head(lab)
     for machine in lab.of_kind("mail"):
         forward.append(f"@ IN MX 10 {lab.fqdn(machine)}.")
-    senders = " ".join(f"ip4:{machine.ipv4}" for machine in lab.of_kind("mail"))
-    forward.append(f'@ IN TXT "v=spf1 {senders} -all"')
+    senders = [f"ip4:{machine.ipv4}" for machine in lab.of_kind("mail")]
+    forward.append(f'@ IN TXT "{" ".join(["v=spf1", *senders, "-all"])}"')
     # An unrelated text beside the SPF record, as most domains have one: nothing may touch it.
     forward.append('@ IN TXT "site-verification=lab-0123456789abcdef"')
-    forward += [f"{name}. IN A {machine.ipv4}" for name, machine in _hosts_of(lab)]
+    forward += [f"{name}. IN A {machine.public}" for name, machine in _hosts_of(lab) if machine.public]
     result = {lab.domain: forward}
-    for zone in reverse_zones(lab.network):
-        result[zone] = _head(lab)
+    further = [address.network for machine in lab.machines for address in machine.interfaces(4)]
+    for zone in [name for network in [lab.network, *further] for name in reverse_zones(network)]:
+        result.setdefault(zone, _head(lab))
     for machine in lab.machines:
-        owner = ipaddress.IPv4Address(machine.ipv4).reverse_pointer
-        zone = next(zone for zone in result if owner.endswith(f".{zone}"))
-        result[zone].append(f"{owner}. IN PTR {lab.fqdn(machine)}.")
+        for address in dict.fromkeys([machine.ipv4, machine.public]):
+            if not address:
+                continue
+            owner = ipaddress.IPv4Address(address).reverse_pointer
+            zone = next(zone for zone in result if owner.endswith(f".{zone}"))
+            result[zone].append(f"{owner}. IN PTR {lab.fqdn(machine)}.")
     for zone in reverse_zones(lab.prefix):
         result[zone] = _head(lab)
     return {zone: "\n".join(lines) + "\n" for zone, lines in result.items()}
@@ -74,7 +78,8 @@ def zones(lab: Lab) -> dict[str, str]:
 
 def named_options(lab: Lab) -> str:
     """Return named.conf.options: authoritative for the lab, a resolver for its machines, open to nobody else."""
-    sources = " ".join(f"{net};" for net in [lab.network, lab.prefix, *_networks(lab)])
+    further = [address.network for machine in lab.machines for address in machine.interfaces(4)]
+    sources = " ".join(f"{net};" for net in dict.fromkeys([lab.network, lab.prefix, *_networks(lab), *further]))
     return f"""\
 options {{
     directory "/var/cache/bind";
@@ -88,8 +93,8 @@ options {{
 """
 
 
-def _networks(lab: Lab) -> list[str]:
-    return [str(ipaddress.IPv6Interface(address).network) for address in lab.router]
+def _networks(lab: Lab) -> list[ipaddress.IPv6Network]:
+    return [ipaddress.IPv6Interface(address).network for address in lab.router]
 
 
 def named_local(lab: Lab) -> str:

@@ -125,6 +125,74 @@ def test_one_program_configures_the_interface(monkeypatch: pytest.MonkeyPatch, b
     assert all(files[path].mode == 0o600 for path in configured if backend != "networkd")
 
 
+ONLY_IPV6 = {
+    "ns1": {**HOSTS["ns1"], "lab_addresses": ["2001:db8:1200:53::53/64"]},
+    "web1": {
+        "lab_kind": "hosting",
+        "lab_ipv4": False,
+        "ansible_host": "2001:db8:1200:80::80",
+        "lab_addresses": ["2001:db8:1200:80::80/64"],
+        "ipv6_names": ["www.example.com"],
+        "ipv6_mail_domains": ["example.com"],
+    },
+    "gw1": {
+        "lab_kind": "gateway",
+        "ansible_host": "198.51.100.64",
+        "lab_addresses": ["2001:db8:1200:53::64/64", "192.0.2.64/24"],
+    },
+    "client4": {"lab_kind": "client", "ansible_host": "198.51.100.104", "lab_addresses": ["192.0.2.104/24"]},
+}
+
+
+def test_a_machine_without_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory(monkeypatch, ONLY_IPV6, lab_routes={"2001:db8:1200:64::/96": "2001:db8:1200:53::64"})
+    lab = model.load("inventory")
+    machine = next(one for one in lab.machines if one.name == "web1")
+    assert (machine.ipv4, machine.public, machine.ssh) == ("", "", "2001:db8:1200:80::80")
+    files = machines.files_of(lab, machine, "key", "secret")
+    assert machines.units_of(machine)[:2] == ["no-ipv4", "networking"]
+    assert "addr flush" in files["/etc/systemd/system/no-ipv4.service"].content
+    assert files["/etc/resolv.conf"].content.endswith("nameserver 2001:db8:1200:53::53\n")
+    assert "\n2001:db8:1200:80::80 www.example.com web1.example.com web1\n" in files["/etc/hosts"].content
+    assert "mydestination = example.com, $myhostname, localhost\n" in files["/etc/postfix/main.cf"].content
+    router = machines.router_files(lab)["/etc/network/interfaces.d/router"].content
+    assert "route replace 2001:db8:1200:64::/96 via 2001:db8:1200:53::64 dev eth0" in router
+
+
+def test_the_world_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory(monkeypatch, ONLY_IPV6)
+    lab = model.load("inventory")
+    made = zones.zones(lab)
+    assert "web1.example.com." not in made["example.com"]
+    assert "gw1.example.com. IN A 192.0.2.64\n" in made["example.com"]
+    assert "64.2.0.192.in-addr.arpa. IN PTR gw1.example.com.\n" in made["2.0.192.in-addr.arpa"]
+    assert "64.100.51.198.in-addr.arpa. IN PTR gw1.example.com.\n" in made["100.51.198.in-addr.arpa"]
+    assert "192.0.2.0/24;" in zones.named_options(lab)
+    gateway = next(one for one in lab.machines if one.name == "gw1")
+    text = machines.files_of(lab, gateway, "key", "secret")["/etc/network/interfaces.d/lab"].content
+    assert "    address 2001:db8:1200:53::64/64\n" in text
+    assert "    up ip addr replace 192.0.2.64/24 dev eth0\n" in text
+    assert not any("no-ipv4" in machines.units_of(one) for one in lab.machines if one.ipv4)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("web1", {"lab_addresses": []}, "the first is ansible_host"),
+        ("web1", {"lab_addresses": ["2001:db8:1200:80::81/64"]}, "the first is ansible_host"),
+        ("web1", {"lab_addresses": ["2001:db8:1200:80::80/64", "192.0.2.80/24"]}, "IPv6 addresses only"),
+        ("ns1", {"lab_addresses": []}, "give it IPv6"),
+        ("web1", {"ansible_host": "web1"}, "web1"),
+    ],
+)
+def test_nobody_would_reach_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, change: dict[str, t.Any], message: str
+) -> None:
+    inventory(monkeypatch, {**ONLY_IPV6, name: {**ONLY_IPV6[name], **change}})
+    with pytest.raises(model.LabError, match=message):
+        model.load("inventory")
+
+
 def test_differences_see_content_and_the_order_of_rules() -> None:
     before = {"www1": {"etc": {"/etc/a": "1"}, "ip6tables": ["-A one", "-A two"], "sockets": ["b", "a"]}}
     same = {"www1": {"etc": {"/etc/a": "1"}, "ip6tables": ["-A one", "-A two"], "sockets": ["a", "b"]}}
