@@ -72,15 +72,19 @@ _value:
     checks: []
 """
 
+from collections.abc import Mapping
+
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import backup_mx as core
 
 
 def backup_mx(value, side, hostname="", options=None, own="", local=""):
     """Return what Postfix needs on one of the two mail exchangers."""
     told = options or {}
+    if not isinstance(told, Mapping):
+        raise AnsibleFilterError(f"ipv6.rollout.backup_mx: options: {shown(told)} is not a dictionary")
     try:
         if side == "backup":
             return core.backup(value, hostname, told, own, local)

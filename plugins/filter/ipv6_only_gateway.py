@@ -71,6 +71,11 @@ def ipv6_only_gateway(services, hosts, members=None, clients=(), recipients=None
         return {"services": core.gateway(services, hosts, clients, aaaa, bool(mail)), "mail_domains": mail}
     except RolloutError as error:
         raise AnsibleFilterError(f"ipv6.rollout.ipv6_only_gateway: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AnsibleFilterError(
+            "ipv6.rollout.ipv6_only_gateway: services, hosts or members are not what the filters host_spec, "
+            f"v4_proxy_hosts and fleet_members return ({error}); pass on what those return"
+        ) from error
 
 
 class FilterModule:

@@ -10,7 +10,14 @@ import os
 import time
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, sockets, tunnel_live, tunnel_undo
+from ansible_collections.ipv6.rollout.plugins.module_utils import (
+    commands,
+    dns64_bind,
+    files,
+    sockets,
+    tunnel_live,
+    tunnel_undo,
+)
 from ansible_collections.ipv6.rollout.plugins.module_utils.dns64_bind import Bind
 from ansible_collections.ipv6.rollout.plugins.module_utils.dns64_values import Wish
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
@@ -177,7 +184,8 @@ def _settle(unit: str, enabled: bool, active: bool, verb: str) -> None:
         if verb == "restart":
             tunnel_live.again(unit)
         else:
-            commands.check(["systemctl", "reload", unit], timeout=START)
+            # It may have been stopped since.
+            commands.check(["systemctl", "reload-or-restart", unit], timeout=START)
         return
     commands.run(["systemctl", "stop", unit], timeout=START)
     commands.run(["systemctl", "reset-failed", unit])
@@ -200,6 +208,14 @@ def present(wish: Wish, really: bool) -> Outcome:
     return told
 
 
+def _edited(ledger: files.Ledger, path: str) -> t.Optional[bytes]:
+    """Return what stays of a file of BIND's that somebody has edited since, None for any other file."""
+    now = files.read(path)
+    if path not in (dns64_bind.OPTIONS, dns64_bind.LOCAL) or now is None or ledger.untouched(path):
+        return None
+    return dns64_bind.without(now.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
 def absent(really: bool) -> Outcome:
     """Give the name server's configuration back."""
     told = Outcome()
@@ -208,8 +224,13 @@ def absent(really: bool) -> Outcome:
     if not notes:
         return told
     told.changed, told.unit = True, notes["unit"]
+    edited = {path: content for path in notes["files"] if (content := _edited(ledger, path)) is not None}
     for path in notes["files"]:
-        told.given_back(ledger, path)
+        if path not in edited:
+            told.given_back(ledger, path)
+        elif edited[path] != files.read(path):
+            told.show(path, files.read(path), edited[path])
+            told.warnings.append(f"{path} was edited since; only the line that takes in ours goes out of it")
     told.tell(
         told.unit,
         _state(_enabled(told.unit), bool(sockets_pid(told.unit))),
@@ -218,7 +239,12 @@ def absent(really: bool) -> Outcome:
     if not really:
         return told
     for path in notes["files"]:
-        ledger.give_back(path)
+        if path in edited:
+            now = files.look(path)
+            files.write(path, edited[path], now.mode, now.uid, now.gid)
+            del ledger.files[path]
+        else:
+            ledger.give_back(path)
     tunnel_undo.prune(notes["folders"])
     _settle(told.unit, notes["enabled"], notes["active"], "reload" if notes["server"] == "bind" else "restart")
     ledger.notes.clear()

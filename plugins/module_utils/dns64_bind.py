@@ -101,7 +101,7 @@ class Bind:
 def with_options(text: str) -> str:
     """Return named.conf.options with the line that takes in ours, inside the options."""
     line = f'include "{OWN_OPTIONS}";'
-    if line in text:
+    if line in _blanked(text):
         return text
     found = re.search(r"\boptions\s*\{", _blanked(text))
     if not found:
@@ -112,9 +112,14 @@ def with_options(text: str) -> str:
 def with_zones(text: str) -> str:
     """Return named.conf.local with the line that takes in our zones."""
     line = f'include "{OWN_ZONES}";'
-    if line in text:
+    if line in _blanked(text):
         return text
     return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}{line}\n"
+
+
+def without(text: str) -> str:
+    """Return a file of BIND without the lines that take in ours."""
+    return re.sub(rf'(?m)^[ \t]*include "(?:{OWN_OPTIONS}|{OWN_ZONES})";\n?', "", text)
 
 
 def _blanked(text: str) -> str:
@@ -145,7 +150,7 @@ def staged(wanted: t.Mapping[str, bytes]) -> t.Iterator[str]:
                 continue
             text = _text(path)
             if not wanted:  # as it is without us
-                text = re.sub(rf'[ \t]*include "(?:{OWN_OPTIONS}|{OWN_ZONES})";\n', "", text)
+                text = without(text)
             text = re.sub(rf'((?:include|file)\s+"){FOLDER}/', rf"\g<1>{folder}/", text)
             files.write(path, text.encode("utf-8", "surrogateescape"))
         yield f"{folder}/named.conf"

@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import commands, files, tunnel_host
 from ansible_collections.ipv6.rollout.plugins.module_utils import nat64_texts as texts
-from ansible_collections.ipv6.rollout.plugins.module_utils.nat64_values import Network4, Wish
+from ansible_collections.ipv6.rollout.plugins.module_utils.nat64_values import Network4, Network6, Wish
 
 # What each translator needs, and the package that brings it.
 PROGRAMS = {
@@ -69,7 +69,7 @@ def own_networks(links: t.Sequence[Link], device: str) -> t.List[Network4]:
     """Return the IPv4 networks that this host is part of."""
     found = set()
     for link in links:
-        if link["ifname"] in (device, "lo"):
+        if link["ifname"] == device:
             continue
         for entry in link.get("addr_info", []):
             if entry.get("family") == "inet" and entry.get("local"):
@@ -97,16 +97,38 @@ def taken(wish: Wish, links: t.Sequence[Link], ours: bool) -> t.List[str]:
     for network in own_networks(links, wish.device):
         if network.overlaps(wish.pool):
             wrong.append(f"pool: {wish.pool} overlaps {network}, which is on this host; take a network that is free")
-    for family, space in (("-4", str(wish.pool)), ("-6", str(wish.prefix))):
-        for route, interface in routes(family):
-            if route == space and interface != wish.device:
-                what = "pool" if family == "-4" else "prefix"
-                wrong.append(f"{what}: {space} is routed to {interface} already; take that route away, or name another")
+    wrong += _routed("pool", wish.pool, routes("-4"), wish.device)
+    wrong += _routed("prefix", wish.prefix, routes("-6"), wish.device)
     if not ours and _foreign_translator():
         wrong.append(
             f"translator: tayga.service runs already, with a {SHIPPED} of the administrator's own; stop it, and "
             "'systemctl disable' it, before this role takes over"
         )
+    return wrong
+
+
+def _routed(
+    what: str, space: t.Union[Network4, Network6], found: t.Iterable[t.Tuple[str, str]], device: str
+) -> t.List[str]:
+    """Return the routes that say that somebody is where only the translator may be.
+
+    A larger route around it is none of them, but for a subnet of IPv6, which has hosts in it.
+    """
+    wrong = []
+    for route, interface in found:
+        try:
+            network = ipaddress.ip_network(route)
+        except ValueError:  # the default route
+            continue
+        if interface == device or network.version != space.version:
+            continue
+        first, last = int(network.network_address), int(network.broadcast_address)
+        inside = int(space.network_address) <= first and last <= int(space.broadcast_address)
+        around = first <= int(space.network_address) and int(space.broadcast_address) <= last
+        hosts = interface not in ("", "lo")  # what is unreachable has none
+        if str(network) == str(space) or (hosts and (inside or (around and network.prefixlen >= 64))):
+            there = f"{network}, which is routed to {interface or 'nowhere'} already"
+            wrong.append(f"{what}: {space} overlaps {there}; take that route away, or name another")
     return wrong
 
 

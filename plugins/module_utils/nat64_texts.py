@@ -130,6 +130,8 @@ def nft_rules(wish: Wish, never: t.Sequence[Network4]) -> str:
         *([f'        iifname "{wish.device}" meta nfproto ipv4 jump translated'] if wish.translator == "tayga" else []),
         "    }",
         "    chain asked {",
+        # They are zero in all that stands for an IPv4 address (RFC 6052); what is not is in no set below.
+        *(["        ip6 daddr & ::ff00:0:0:0 != :: drop"] if wish.prefix.prefixlen < 96 else []),
         # The prefix may lie inside of the plan's, and nobody has an address there.
         f"        ip6 saddr {wish.prefix} drop",
         "        ip6 saddr != @clients counter name strangers reject with icmpv6 admin-prohibited",

@@ -15,6 +15,8 @@ LENGTHS = (32, 40, 48, 56, 64, 96)
 WELL_KNOWN = ipaddress.IPv6Network("64:ff9b::/96")
 # RFC 8215: for translation within a site, so nothing else may be there.
 LOCAL_USE = ipaddress.IPv6Network("64:ff9b:1::/48")
+# Teredo and 6to4: whoever has an IPv4 address has such ones.
+_EVERYBODYS = (ipaddress.IPv6Network("2001::/32"), ipaddress.IPv6Network("2002::/16"))
 UNICAST = (ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("fc00::/7"))
 # The IPv4 addresses that are no hosts of the Internet: the special-purpose registry (RFC 6890), without those that
 # it calls globally reachable, and multicast.
@@ -129,7 +131,7 @@ def client(value: object) -> Network6:
             value,
             "is more than prefixes of your own: anybody could use the translator; name those of the plan",
         )
-    if found.prefixlen < 16:
+    if found.prefixlen < 16 or any(found.supernet_of(space) for space in _EVERYBODYS):
         refuse("clients", value, "is far more than anybody has: strangers could use the translator; name your prefixes")
     return found
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import ipaddress
 import os
 import re
 import shutil
@@ -63,12 +64,21 @@ class Unbound:
                 )
             told = commands.run(["unbound-checkconf", "-o", "module-config", conf]).out.strip().strip('"').split()
             interfaces = bool(commands.run(["unbound-checkconf", "-o", "interface", conf]).out.strip())
+            asking = commands.run(["unbound-checkconf", "-o", "access-control", conf]).out.splitlines()
         strange = [name for name in told if name not in _KNOWN]
         if strange:
             raise RolloutError(
                 f"{FOLDER}: its module-config has {strange[0]}, and dns64 has its place in that list; put 'dns64' in "
                 "there yourself, in front of the validator, or take the line out"
             )
+        for line in filter(_anybody, asking):
+            what = f"{FOLDER}: 'access-control: {line.strip()}' lets anybody ask"
+            if not interfaces:  # it was harmless on the loopback
+                raise RolloutError(
+                    f"{what} as soon as unbound listens for clients; take that line out, or name your networks: the "
+                    "prefixes of clients are let in without it"
+                )
+            self.remarks.append(f"{what}, now on the addresses of listen too; take that line out")
         return MODULES if "validator" in told or not told else "dns64 iterator", interfaces
 
     def validate(self, wanted: t.Mapping[str, bytes]) -> None:
@@ -86,6 +96,15 @@ class Unbound:
         """Whether a change needs another start: sockets are opened, and modules loaded, only then."""
         pattern = rb"^\s*(?:interface|module-config):.*$"
         return re.findall(pattern, before, re.MULTILINE) != re.findall(pattern, after, re.MULTILINE)
+
+
+def _anybody(line: str) -> bool:
+    """Whether an access-control entry lets the whole Internet in, or a large part of it."""
+    words = line.split()
+    try:
+        return words[1].startswith("allow") and ipaddress.ip_network(words[0], strict=False).prefixlen < 4
+    except (IndexError, ValueError):
+        return False
 
 
 _ANCHOR = re.compile(rb'(?m)^\s*auto-trust-anchor-file:\s*"?([^"\s]+)"?.*$')

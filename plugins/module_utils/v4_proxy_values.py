@@ -166,6 +166,14 @@ def host(key: object, value: object) -> Host:
     for place, entry in enumerate(ports):
         if entry.port in [other.port for other in ports[:place]]:
             _refuse(f"{what}: ports", entry.port, "is there twice; keep one of them")
+        plain = entry.protocol == "none"
+        if any(entry.to == other.to and plain != (other.protocol == "none") for other in ports[:place]):
+            _refuse(
+                f"{what}: ports",
+                entry.to,
+                "is asked with the PROXY header and without it; a socket takes it from everybody or from nobody, so "
+                "name another port (to) for one of the two",
+            )
     names = [name(item, f"{what}: names") for item in _list(given.get("names"), f"{what}: names")]
     forward, backend = given.get("forward"), given.get("backend")
     own = address(given.get("address"), f"{what}: address")

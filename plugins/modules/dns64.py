@@ -19,7 +19,9 @@ description:
   - After a restart the sockets are looked at. Where they are not those that are wanted, the old files come back.
 options:
   state:
-    description: V(absent) gives the name server's files back as they were.
+    description:
+      - V(absent) gives the name server's files back as they were.
+      - Where somebody has edited one of BIND's own files since, only the line that takes in ours goes out of it.
     type: str
     choices: [present, absent]
     default: present

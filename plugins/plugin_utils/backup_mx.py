@@ -26,7 +26,7 @@ DOMAINS, RECIPIENTS, TRANSPORT, VERIFY = (
 ACCESS, POSTSCREEN = "backup_mx_access", "backup_mx_postscreen"
 LOOPBACK = "127.0.0.0/8, [::ffff:127.0.0.0]/104, [::1]/128"
 RELAY = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
-CLOSED = frozenset(["reject_unauth_destination", "reject"])
+CLOSED = ("reject_unauth_destination", "reject")
 KEYS = ("name", "primary", "mx", "recipients")
 LOCAL = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")
 # What smtpd looks at while it still has nothing but the client.
@@ -34,6 +34,8 @@ LISTS = tuple(f"smtpd_{stage}_restrictions" for stage in ("client", "helo", "sen
 PREFERENCES = (10, 20)
 
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}", re.ASCII)
+# What a list of networks has for "everybody".
+_EVERYBODY = re.compile(r"\[?[0-9A-Fa-f.:]+\]?/0+", re.ASCII)
 _TIME = re.compile(r"[1-9][0-9]{0,6}[smhdw]", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -131,7 +133,9 @@ def _table(name: str, kind: str = "hash") -> str:
 
 def _beside(value: str, reference: str) -> str:
     """Put a table behind what a parameter has; once, however often this is done."""
-    return ", ".join([*(word for word in _words(value) if word != reference), reference])
+    # Nothing else is taken apart: an inline table may have spaces and commas of its own.
+    rest = re.sub(rf"(?:^|[\s,]+){re.escape(reference)}(?=[\s,]|$)", "", value).strip(", \t")
+    return f"{rest}, {reference}" if rest else reference
 
 
 def _before(value: str, check: str, reference: str) -> str:
@@ -159,10 +163,13 @@ def backup(value: object, hostname: object, told: t.Mapping[str, t.Any], own: ob
             )
     now = parameters_of(own)
     _refuse_local(given, parameters_of(local), name)
+    _refuse_without_recipients(now)
+    networks = told.get("mynetworks") or now.get("mynetworks") or LOOPBACK
+    _refuse_everybody(networks, "backup_mx_mynetworks" if told.get("mynetworks") else "mynetworks")
     parameters: Data = {
         "inet_protocols": "all",
         "myhostname": name,
-        "mynetworks": told.get("mynetworks") or now.get("mynetworks") or LOOPBACK,
+        "mynetworks": networks,
         "relay_domains": _beside(now.get("relay_domains", ""), _table(DOMAINS)),
         "relay_recipient_maps": _beside(now.get("relay_recipient_maps", ""), _table(RECIPIENTS)),
         "transport_maps": _beside(now.get("transport_maps", ""), _table(TRANSPORT)),
@@ -179,6 +186,10 @@ def backup(value: object, hostname: object, told: t.Mapping[str, t.Any], own: ob
         # Without the second one Postfix takes another address where this one is missing, and says so only in the log.
         parameters.update(smtp_bind_address6=source, smtp_bind_address_enforce=True)
     if told.get("proxy_interfaces"):
+        if not isinstance(told["proxy_interfaces"], (list, tuple)):
+            raise RolloutError(
+                f"backup_mx_proxy_interfaces: {shown(told['proxy_interfaces'])} is not a list of addresses"
+            )
         parameters["proxy_interfaces"] = [_proxy_interface(entry) for entry in told["proxy_interfaces"]]
     if told.get("size_limit"):
         parameters["message_size_limit"] = told["size_limit"]
@@ -232,7 +243,14 @@ def _relay(now: str, whose: str) -> str:
     if not now:
         return RELAY
     plain = re.sub(r"\bdefer_unauth_destination\b", "reject_unauth_destination", now)
-    if not CLOSED & set(_words(plain)):
+    # Postfix stops at the first word that decides; behind warn_if_reject a refusal is only written to the log.
+    words = [word.lower() for word in _words(plain)]
+    deciding = [
+        word
+        for before, word in zip(["", *words], words)
+        if word == "permit" or (word in CLOSED and before != "warn_if_reject")
+    ]
+    if not deciding or deciding[0] == "permit":
         raise RolloutError(
             f"smtpd_relay_restrictions: {shown(now)} on the {whose} lets anybody relay; put "
             "reject_unauth_destination there"
@@ -248,6 +266,23 @@ def _refuse_local(given: t.Iterable[Domain], local: t.Mapping[str, str], name: s
                     f"backup_mx_domains: {domain.name} is in {parameter} of {name}, which would keep its mail; take it "
                     "out there first"
                 )
+
+
+def _refuse_without_recipients(now: t.Mapping[str, str]) -> None:
+    """Refuse relay domains of before without a list of recipients: with one for ours, all theirs would be unknown."""
+    others = [word for word in _words(now.get("relay_domains", "")) if word not in (_table(DOMAINS), "$mydestination")]
+    if others and not [word for word in _words(now.get("relay_recipient_maps", "")) if word != _table(RECIPIENTS)]:
+        raise RolloutError(
+            f"relay_domains: {shown(', '.join(others))} on the backup has no relay_recipient_maps, and its mail would "
+            "be refused once other domains have a list; add a table with its recipients (@domain OK for all) there"
+        )
+
+
+def _refuse_everybody(networks: object, what: str) -> None:
+    words = _words(networks) if isinstance(networks, str) else networks if isinstance(networks, (list, tuple)) else ()
+    for word in words:
+        if _EVERYBODY.fullmatch(str(word)):
+            raise RolloutError(f"{what}: {shown(word)} lets anybody relay; name the networks of your own")
 
 
 def _tables(given: t.Iterable[Domain]) -> list[Data]:
@@ -293,13 +328,19 @@ def primary(backups: object, lists: object, own: object = "") -> Data:
         raise RolloutError(f"backup_mx_exempt_from: {shown(lists)} is not a list of some of {', '.join(LISTS)}")
     now = parameters_of(own)
     # What lets the backup through a later list must not let it relay.
+    if now.get("smtpd_relay_restrictions") == "" and "smtpd_recipient_restrictions" in map(str, lists):
+        raise RolloutError(
+            "smtpd_relay_restrictions: it is empty on the primary, so backups that skip smtpd_recipient_restrictions "
+            f"could relay anywhere; set it to {RELAY}, or take that list out of backup_mx_exempt_from"
+        )
     _relay(now.get("smtpd_relay_restrictions", ""), "primary")
-    keys, exceptions = [], ["$mynetworks"]
+    keys, exceptions = [], _words(now.get("smtpd_client_event_limit_exceptions", "$mynetworks"))
     for place, entry in enumerate(backups):
         family, number = addresses.any_address(entry, f"backup_mx_backups[{place}]")
         text = addresses.address_text(family, number)
         keys.append(text)
-        exceptions.append(f"[{text}]" if family == 6 else text)
+        written = f"[{text}]" if family == 6 else text
+        exceptions += [written] if written not in exceptions else []
     screen = _table(POSTSCREEN, "cidr")
     rest = [word for word in _words(now.get("postscreen_access_list", "permit_mynetworks")) if word != screen]
     parameters: Data = {

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import v4_proxy_values as values
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import names as dns_names
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import address_text, any_address
 
 Data = t.Dict[str, t.Any]
@@ -100,19 +101,47 @@ def mail_domains(members: t.Mapping[str, t.Mapping[str, t.Any]], recipients: obj
     :param members: the hosts as the filter ``fleet_members`` returns them
     :param recipients: by domain the list of its addresses; a domain that is not there is verified
     """
-    if not isinstance(recipients, collections.abc.Mapping):
-        raise RolloutError(f"ipv6_only_recipients: {shown(recipients)} is not a dictionary of domains")
+    owners: dict[str, str] = {}
+    for name, member in members.items():
+        for domain in member["mail_domains"]:
+            if domain in owners:
+                raise RolloutError(
+                    f"ipv6_mail_domains: {domain} is on {owners[domain]} and on {name}, and the backup delivers to one "
+                    "host; keep it on one of them"
+                )
+            owners[domain] = name
+    listed = _recipients(recipients, owners)
     return [
         {
             "name": domain,
             "primary": member["address"],
             # A name with an AAAA record alone: with an A record, of the proxy, senders would go the long way.
             "mx": (member["lab_names"] or member["names"] or [""])[0],
-            "recipients": recipients.get(domain, "verify"),
+            "recipients": listed.get(domain, "verify"),
         }
         for member in members.values()
         for domain in member["mail_domains"]
     ]
+
+
+def _recipients(value: object, owners: t.Container[str]) -> dict[str, object]:
+    what = "ipv6_only_recipients"
+    if not isinstance(value, collections.abc.Mapping):
+        raise RolloutError(f"{what}: {shown(value)} is not a dictionary of domains")
+    found: dict[str, object] = {}
+    for key, listed in value.items():
+        domain = dns_names.domain(key, what)
+        if domain in found:
+            raise RolloutError(f"{what}: {domain} is there twice; write it once, in lower case")
+        if domain not in owners:
+            raise RolloutError(f"{what}: no host has {domain} in ipv6_mail_domains; add it there, or take it out here")
+        if not isinstance(listed, (list, tuple)) or not listed:
+            raise RolloutError(
+                f"{what}.{domain}: {shown(listed)} is not a list of addresses; list them, or leave the domain out to "
+                "have them verified at the host"
+            )
+        found[domain] = listed
+    return found
 
 
 def _proxies(value: object) -> list[str]:
@@ -182,7 +211,9 @@ def proxy_checks(hosts: object, addresses: t.Union[str, t.Sequence[str]]) -> lis
     """
     if not isinstance(hosts, collections.abc.Mapping):
         raise RolloutError(f"v4_proxy_hosts: {shown(hosts)} is not a dictionary")
-    told = [any_address(entry, "v4_proxy_public") for entry in addresses or ()] if addresses != "direct" else []
+    if addresses != "direct" and (isinstance(addresses, str) or not isinstance(addresses, collections.abc.Iterable)):
+        raise RolloutError(f"v4_proxy_public: {shown(addresses)} is not a list of addresses")
+    told = [any_address(entry, "v4_proxy_public") for entry in addresses] if addresses != "direct" else []
     checks = []
     for key, value in hosts.items():
         host = values.host(key, value)

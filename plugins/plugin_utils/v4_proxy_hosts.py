@@ -48,7 +48,7 @@ def proxy_hosts(members: object, hostvars: object, plan: object, aaaa: object = 
     forwards = mapping(held.get("forwards"), "plan: forwards")
     found = {}
     for name in _list(members, "v4_proxy_members"):
-        if name not in hostvars:
+        if not isinstance(name, str) or name not in hostvars:
             raise RolloutError(f"v4_proxy_members: {shown(name)} is not in the inventory")
         if name not in addresses:
             raise RolloutError(
@@ -143,10 +143,11 @@ def _no_forged_header(host: values.Host) -> None:
     A server takes the header from everybody at a socket or from nobody: direct clients would be dropped, or could
     pretend to be anybody.
     """
+    direct = [entry.port for entry in host.ports]
     for entry in host.ports:
-        if entry.protocol != "none" and entry.to == entry.port and host.backend == host.address:
+        if entry.protocol != "none" and entry.to in direct and host.backend == host.address:
             raise RolloutError(
-                f"v4_proxy_protocol of {host.name}: port {entry.port} of {host.address} can't take the PROXY header "
+                f"v4_proxy_protocol of {host.name}: port {entry.to} of {host.address} can't take the PROXY header "
                 "from the proxy and direct clients too; give the host another address for the proxy (v4_proxy_address) "
                 "or another port (to), or set v4_proxy_aaaa to proxy"
             )

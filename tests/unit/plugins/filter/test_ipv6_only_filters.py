@@ -49,6 +49,9 @@ def test_a_gateway() -> None:
     assert {service["name"] for service in found["services"]} == {"dns64", "backup-mx"}
     with pytest.raises(AnsibleFilterError, match=r"ipv6\.rollout\.ipv6_only_gateway: ipv6_only_recipients"):
         ipv6_only_gateway.ipv6_only_gateway([], HOSTS, {}, [], "everybody")
+    for junk in ((5, HOSTS), ([], 5, {}, (), {}, "proxy"), ([], HOSTS, 5), ([], HOSTS, {"mail1": 5})):
+        with pytest.raises(AnsibleFilterError, match=r"ipv6\.rollout\.ipv6_only_gateway: .* are not what"):
+            ipv6_only_gateway.ipv6_only_gateway(*junk)
 
 
 def test_checks() -> None:
@@ -64,6 +67,8 @@ def test_mail_exchangers() -> None:
         lambda: backup_mx.backup_mx([DOMAIN], "backup", hostname="gw"),
         lambda: backup_mx.backup_mx([], "primary"),
         lambda: backup_mx.backup_mx([DOMAIN], "both"),
+        lambda: backup_mx.backup_mx([DOMAIN], "backup", hostname="gw.example.com", options=[5]),
+        lambda: backup_mx.backup_mx([DOMAIN], "backup", hostname="gw.example.com", options={"proxy_interfaces": 5}),
     ):
         with pytest.raises(AnsibleFilterError, match=r"^ipv6\.rollout\.backup_mx: "):
             call()

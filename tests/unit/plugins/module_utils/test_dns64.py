@@ -104,6 +104,19 @@ def test_the_line_of_bind_stands_inside_the_options(text):
     assert before.count("{") == 1 and "options" in before
 
 
+@pytest.mark.parametrize("text", OPTIONS)
+def test_bind_without_our_lines_is_what_it_was(text):
+    found = dns64_bind.with_zones(dns64_bind.with_options(text))
+    assert "include" in found and "include" not in dns64_bind.without(found)
+    assert dns64_bind.without(found).split() == text.split()
+
+
+def test_a_line_that_somebody_has_commented_out_is_none():
+    for change in (dns64_bind.with_options, dns64_bind.with_zones):
+        off = change("options {\n};\n").replace("include", "// include")
+        assert change(off) != off
+
+
 def test_options_that_are_elsewhere_are_named():
     with pytest.raises(RolloutError, match="there is no 'options' in it"):
         dns64_bind.with_options("// options { };\n")

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.ipv6.rollout.plugins.module_utils import (
     commands,
     dns64_apply,
+    dns64_bind,
     dns64_values,
     files,
     sockets,
@@ -37,7 +38,7 @@ class Machine:
         words = list(argv)
         if words[0] == "systemctl" and words[1] == "show":
             return commands.Result(0, f"{self.pid}\n", "")
-        if words[0] == "systemctl" and words[1] in ("restart", "reload", "stop"):
+        if words[0] == "systemctl" and words[1] in ("restart", "reload", "reload-or-restart", "stop"):
             self.done.append(words[1])
             self.pid = 0 if words[1] == "stop" else 7
             text = self.path.read_text() if self.path.exists() else OLD
@@ -128,6 +129,31 @@ def test_a_second_server_is_refused(machine):
     present()
     with pytest.raises(RolloutError, match="has a DNS64 in unbound"):
         present(server="bind")
+
+
+def test_what_an_administrator_has_added_to_binds_files_stays(machine, monkeypatch, tmp_path):
+    options, local = tmp_path / "named.conf.options", tmp_path / "named.conf.local"
+    monkeypatch.setattr(dns64_bind, "OPTIONS", str(options))
+    monkeypatch.setattr(dns64_bind, "LOCAL", str(local))
+    ledger = files.Ledger("dns64")
+    for path, text, change in (
+        (options, "options { };\n", dns64_bind.with_options),
+        (local, "", dns64_bind.with_zones),
+    ):
+        path.write_text(text)
+        ledger.wrote(str(path), files.look(str(path)), change(text).encode())
+        path.write_text(change(text))
+    ledger.notes = {"server": "bind", "unit": "named.service", "enabled": True, "active": True, "folders": []}
+    ledger.notes["files"] = [str(options), str(local)]
+    ledger.save()
+    local.write_text(local.read_text() + 'zone "example.org" { };\n')
+    told = dns64_apply.absent(really=False)
+    assert told.warnings == [f"{local} was edited since; only the line that takes in ours goes out of it"]
+    assert told.diff[1]["after"] == 'zone "example.org" { };\n' != local.read_text()
+    assert dns64_apply.absent(really=True).diff == told.diff
+    assert (options.read_text(), local.read_text()) == ("options { };\n", 'zone "example.org" { };\n')
+    # Not just "reload": it may have been stopped since.
+    assert machine.done == ["reload-or-restart"] and not dns64_apply.absent(really=True).changed
 
 
 def test_a_package_that_is_missing_is_told(machine, monkeypatch):

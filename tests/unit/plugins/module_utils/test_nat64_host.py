@@ -6,13 +6,20 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 
 import pytest
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import commands, nat64_host, tunnel_host
 
 LINKS = [
-    {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1", "prefixlen": 8}]},
+    {
+        "ifname": "lo",
+        "addr_info": [
+            {"family": "inet", "local": "127.0.0.1", "prefixlen": 8},
+            {"family": "inet", "local": "198.51.100.9", "prefixlen": 32},  # of a service
+        ],
+    },
     {"ifname": "nat64", "addr_info": [{"family": "inet", "local": "192.168.64.1", "prefixlen": 24}]},
     {
         "ifname": "eth0",
@@ -27,22 +34,46 @@ LINKS = [
 
 def test_the_networks_that_a_host_is_part_of():
     found = [str(network) for network in nat64_host.own_networks(LINKS, "nat64")]
-    assert found == ["10.1.1.1/32", "10.9.9.9/32", "192.0.2.0/24"]
+    assert found == ["10.1.1.1/32", "10.9.9.9/32", "127.0.0.0/8", "192.0.2.0/24", "198.51.100.9/32"]
+
+
+@pytest.mark.parametrize(
+    ("space", "route", "interface", "refused"),
+    [
+        ("2001:db8:64::/96", "2001:db8:64::/96", "eth1", True),
+        ("2001:db8:64::/96", "2001:db8:64::/96", "nat64", False),
+        ("2001:db8:64::/96", "2001:db8:64::/96", "lo", True),
+        ("2001:db8::/56", "2001:db8:0:9::/64", "eth1", True),  # its hosts would be cut off
+        ("2001:db8:0:9::/96", "2001:db8:0:9::/64", "eth1", True),
+        ("2001:db8:0:9::/96", "2001:db8::/48", "eth1", False),
+        ("2001:db8:0:9::/96", "2001:db8::/32", "lo", False),
+        ("2001:db8:0:9::/96", "2001:db8:0:9::/64", "lo", False),
+        ("2001:db8:0:9::/96", "default", "eth0", False),
+        ("2001:db8:0:9::/96", "fe80::/64", "eth0", False),
+        ("192.168.64.0/24", "192.168.64.7", "wg0", True),
+        ("192.168.64.0/24", "192.168.0.0/16", "eth1", False),
+        ("192.168.64.0/24", "192.168.65.0/24", "eth1", False),
+    ],
+)
+def test_routes_that_somebody_else_has(space, route, interface, refused):
+    wrong = nat64_host._routed("prefix", ipaddress.ip_network(space), [(route, interface)], "nat64")
+    assert bool(wrong) == refused
+    assert all("which is routed to" in text and "name another" in text for text in wrong)
 
 
 def test_tables_that_drop_what_is_forwarded():
     chains = """table inet other {
-	chain forward {
-		type filter hook forward priority filter; policy drop;
-	}
-	chain input {
-		type filter hook input priority filter; policy drop;
-	}
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+    }
+    chain input {
+        type filter hook input priority filter; policy drop;
+    }
 }
 table ip filter {
-	chain FORWARD {
-		type filter hook forward priority filter; policy drop;
-	}
+    chain FORWARD {
+        type filter hook forward priority filter; policy drop;
+    }
 }
 """
     assert nat64_host.dropping_tables(chains) == ["inet other"]

@@ -35,8 +35,20 @@ nft -f rules
 """
 
 
+SEND = """
+import ipaddress, socket, struct, sys
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+wire.bind(("in1", 0x86DD))
+mac = bytes.fromhex("020000000001")
+for source, target in (pair.split(">") for pair in sys.argv[1:]):
+    ends = ipaddress.ip_address(source).packed + ipaddress.ip_address(target).packed
+    udp = struct.pack(">HHHH", 1000, 2000, 8, 1)
+    wire.send(mac + bytes(6) + b"\\x86\\xdd" + struct.pack(">IHBB", 6 << 28, 8, 17, 64) + ends + udp)
+"""
+
+
 def namespace(script, folder):
-    if not shutil.which("nft") or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
+    if not shutil.which("nft") or subprocess.run(["unshare", "--net", "true"], check=False).returncode:
         pytest.skip("no nft here, or no network namespace can be made")
     return subprocess.run(
         ["unshare", "--net", "sh", "-euc", script], cwd=folder, capture_output=True, text=True, timeout=60, check=False
@@ -82,18 +94,7 @@ def test_iptables_takes_its_rules_beside_those_of_others(tmp_path):
 def test_who_is_refused_is_counted_before_anything_is_translated(tmp_path):
     # Packets are written raw onto the wire of the gateway: from a client and from a stranger.
     (tmp_path / "rules").write_text(rules({"allowed": ["198.51.100.7"]})[1])
-    (tmp_path / "send.py").write_text(
-        """
-import ipaddress, socket, struct, sys
-wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-wire.bind(("in1", 0x86DD))
-mac = bytes.fromhex("020000000001")
-for source, target in (pair.split(">") for pair in sys.argv[1:]):
-    ends = ipaddress.ip_address(source).packed + ipaddress.ip_address(target).packed
-    udp = struct.pack(">HHHH", 1000, 2000, 8, 1)
-    wire.send(mac + bytes(6) + b"\\x86\\xdd" + struct.pack(">IHBB", 6 << 28, 8, 17, 64) + ends + udp)
-"""
-    )
+    (tmp_path / "send.py").write_text(SEND)
     inside = "2001:db8:1200::9"
     pairs = [
         f"{inside}>2001:db8:64::808:808",  # the Internet
@@ -109,6 +110,19 @@ for source, target in (pair.split(">") for pair in sys.argv[1:]):
     assert done.returncode == 0, done.stderr
     counted = [word for line in done.stdout.splitlines() for word in line.split() if "packets" in line]
     assert [counted[at + 1] for at, word in enumerate(counted) if word == "packets"] == ["1", "3"], done.stdout
+
+
+@pytest.mark.parametrize(("target", "passed"), [("2001:db8:64::8:808:800:0", 1), ("2001:db8:64:0:10a:0:100:0", 0)])
+def test_bits_that_have_to_be_zero_are_no_way_around_the_rules(tmp_path, target, passed):
+    # With bits 64 to 71 set, 10.0.0.1 would be in none of the sets.
+    (tmp_path / "rules").write_text(rules({"prefix": "2001:db8:64::/64"})[1])
+    (tmp_path / "send.py").write_text(SEND)
+    (tmp_path / "seen").write_text(
+        "table ip6 seen { chain c { type filter hook prerouting priority 0; ip6 daddr 2001:db8:64::/64 counter; }; }"
+    )
+    script = f"{PACKETS}\nnft -f seen\npython3 send.py '2001:db8:1200::9>{target}'\nnft list table ip6 seen"
+    done = namespace(script, tmp_path)
+    assert done.returncode == 0 and f"counter packets {passed} " in done.stdout, done.stdout + done.stderr
 
 
 def test_the_unit_loads_rules_before_it_translates():

@@ -56,6 +56,8 @@ def test_a_good_wish_is_canonical():
         ({"clients": []}, "nobody could use"),
         ({"clients": ["::/0"]}, "anybody could use"),
         ({"clients": ["2000::/3"]}, "strangers could use"),
+        ({"clients": ["2002::/16"]}, "strangers could use"),  # 6to4
+        ({"clients": ["2001::/16"]}, "strangers could use"),  # Teredo among others
         ({"clients": ["2001:db8:64::/100"]}, "is inside the NAT64 prefix"),
         ({"clients": [None]}, "is no IPv6 prefix"),
         ({"clients": [{"a": 1}]}, "is no IPv6 prefix"),

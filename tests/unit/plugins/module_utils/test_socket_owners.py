@@ -51,6 +51,7 @@ def _proc(tmp_path):
     add(10, b"\xff\xfe\x1b[2J", "/usr/sbin/other", 4294967000, [7])
     add(30, b"idle", "/bin/idle", 0, [])
     (tmp_path / "net").mkdir()
+    (tmp_path / "1").mkdir()  # seen, so nothing is hidden
     (tmp_path / "40").mkdir()  # a process that ends while it is looked at
     return str(tmp_path)
 

@@ -18,13 +18,14 @@ class Checker:
     """Answers as unbound-checkconf does, from the text of all files that it is led to."""
 
     def __init__(self):
-        self.broken, self.modules, self.interfaces = "", "validator iterator", ""
+        self.broken, self.modules, self.interfaces, self.asking = "", "validator iterator", "", ""
 
     def run(self, argv, *_more, **_named):
         if argv[0] == "systemctl":
             return commands.Result(0, "0\n", "")
         if argv[1] == "-o":
-            return commands.Result(0, (self.modules if argv[2] == "module-config" else self.interfaces) + "\n", "")
+            said = {"module-config": self.modules, "interface": self.interfaces, "access-control": self.asking}
+            return commands.Result(0, said[argv[2]] + "\n", "")
         folder = os.path.dirname(argv[1])
         with open(argv[1], encoding="ascii") as stream:
             included = stream.read().split('"')[1]
@@ -72,6 +73,23 @@ def test_a_module_of_the_administrator_is_not_taken_away(checker):
     checker.modules = "respip validator iterator"
     with pytest.raises(RolloutError, match="its module-config has respip"):
         text_of(checker)
+
+
+@pytest.mark.parametrize("line", ["::/0 allow", "0.0.0.0/0 allow_snoop", "2000::/3 allow"])
+def test_no_resolver_is_opened_to_everybody(checker, line):
+    checker.asking = f"10.0.0.0/8 allow\n{line}"
+    with pytest.raises(RolloutError, match=f"'access-control: {line}' lets anybody ask as soon as"):
+        text_of(checker)
+    checker.interfaces = "192.0.2.1"  # it was open before
+    found = unbound.Unbound(dns64_values.wanted(GOOD))
+    found.wanted()
+    assert [remark for remark in found.remarks if line in remark]
+
+
+@pytest.mark.parametrize("line", ["::/0 refuse", "10.0.0.0/8 allow", "fc00::/7 allow", ""])
+def test_networks_of_the_site_may_ask(checker, line):
+    checker.asking = line
+    assert text_of(checker)
 
 
 def test_who_asks_on_the_loopback_goes_on_asking(checker, monkeypatch):

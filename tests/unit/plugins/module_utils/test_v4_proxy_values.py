@@ -143,6 +143,11 @@ def test_what_is_given_is_not_changed():
         (www(ports=[0]), {}, "0 is not between 1 and 65535"),
         (www(ports=["99999999999"]), {}, "is no whole number"),
         (www(ports=[443, "443"]), {}, "hosts: www1: ports: 443 is there twice"),
+        (
+            www(ports=[443, {"port": 444, "to": 443, "proxy_protocol": "v2"}]),
+            {},
+            "hosts: www1: ports: 443 is asked with the PROXY header and without it",
+        ),
         (www(ports=[{"port": 443, "mode": "tcp"}]), {}, "mode: 'tcp' is not one of http, tls"),
         (www(ports=[{"port": 443, "proxy_protocol": "v3"}]), {}, "'v3' is not one of none, v1, v2"),
         (www(ports=[{"port": 443, "proxy_protocol": []}]), {}, "[] is not one of none, v1, v2"),

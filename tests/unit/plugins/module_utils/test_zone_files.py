@@ -140,7 +140,7 @@ class Daemon:
         """Return the data of an RRset, None where the server has no such name."""
         query = dns.message.make_query(name, kind, flags=0)
         try:
-            answer = dns.query.tcp(query, "127.0.0.1", port=self.port, timeout=0.5)
+            answer = dns.query.tcp(query, "127.0.0.1", port=self.port, timeout=5)
         except (OSError, dns.exception.Timeout):
             return None
         if answer.rcode() != dns.rcode.NOERROR:

@@ -99,6 +99,7 @@ def test_it_takes_mail_from_outside_and_delivers(own: str, expected: dict[str, s
 def test_what_is_set_already_is_kept() -> None:
     own = DEBIAN + (
         "relay_domains = example.org, hash:/etc/postfix/relays\n"
+        "relay_recipient_maps = hash:/etc/postfix/relayed, inline:{a@example.org=OK, b@example.org=OK}\n"
         "transport_maps = hash:/etc/postfix/transport\n"
         "smtpd_recipient_restrictions = permit_mynetworks,\n reject_unknown_recipient_domain\n"
     )
@@ -106,6 +107,10 @@ def test_what_is_set_already_is_kept() -> None:
     parameters = made(DOMAIN, own=own)["parameters"]
     assert parameters["relay_domains"] == (
         "example.org, hash:/etc/postfix/relays, hash:$config_directory/backup_mx_domains"
+    )
+    assert parameters["relay_recipient_maps"] == (
+        "hash:/etc/postfix/relayed, inline:{a@example.org=OK, b@example.org=OK}, "
+        "hash:$config_directory/backup_mx_recipients"
     )
     assert parameters["transport_maps"].startswith("hash:/etc/postfix/transport, ")
     assert parameters["smtpd_recipient_restrictions"] == (
@@ -121,7 +126,9 @@ def test_what_is_set_already_is_kept() -> None:
         DEBIAN,
         LOCAL_ONLY,
         "smtpd_relay_restrictions = reject",
-        "relay_domains = example.org\nsmtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:10023, permit",
+        "relay_domains = example.org\nrelay_recipient_maps = inline:{ { @example.org = OK }, }\n"
+        "smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:10023, permit\n"
+        "smtpd_client_event_limit_exceptions = $mynetworks, 192.0.2.0/24",
     ],
 )
 def test_a_second_run_changes_nothing(own: str) -> None:
@@ -179,6 +186,15 @@ def test_one_clear_message(change: dict[str, t.Any], message: str) -> None:
     ("told", "message"),
     [
         ({"own": "smtpd_relay_restrictions = permit"}, "on the backup lets anybody relay"),
+        ({"own": "smtpd_relay_restrictions = permit_mynetworks, permit, reject"}, "lets anybody relay"),
+        ({"own": "smtpd_relay_restrictions = warn_if_reject reject_unauth_destination"}, "lets anybody relay"),
+        ({"own": "mynetworks = 127.0.0.0/8, 0.0.0.0/0"}, "mynetworks: '0.0.0.0/0' lets anybody relay"),
+        ({"mynetworks": ["[::]/0"]}, "backup_mx_mynetworks: .* lets anybody relay"),
+        ({"own": "relay_domains = example.org"}, "has no relay_recipient_maps"),
+        (
+            {"own": "relay_domains = example.org\nrelay_recipient_maps = hash:$config_directory/backup_mx_recipients"},
+            "has no relay_recipient_maps",
+        ),
         ({"local": "mydestination = gw, Example.com, localhost"}, "in mydestination of gw.example.com"),
         ({"local": "virtual_mailbox_domains = example.com"}, "in virtual_mailbox_domains"),
         ({"queue_lifetime": "5"}, "backup_mx_queue_lifetime"),
@@ -199,11 +215,34 @@ def test_what_would_go_wrong_is_refused(told: dict[str, t.Any], message: str) ->
         (["2001:db8::/64"], [], "", r"backup_mx_backups\[0\]"),
         (["2001:db8::64"], ["smtpd_relay_restrictions"], "", "backup_mx_exempt_from"),
         (["2001:db8::64"], [], "smtpd_relay_restrictions = permit", "on the primary lets anybody relay"),
+        (
+            ["2001:db8::64"],
+            ["smtpd_recipient_restrictions"],
+            "smtpd_relay_restrictions =",
+            "it is empty on the primary",
+        ),
     ],
 )
 def test_what_a_primary_refuses(backups: list[str], lists: list[str], own: str, message: str) -> None:
     with pytest.raises(RolloutError, match=message):
         backup_mx.primary(backups, lists, own)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "smtpd_relay_restrictions = permit_mynetworks warn_if_reject reject_rbl_client zen.example.net REJECT",
+        "mynetworks = 127.0.0.0/8, [2001:db8::]/32, hash:/etc/postfix/0",
+        "relay_domains = $mydestination",
+    ],
+)
+def test_what_is_closed_is_taken(own: str) -> None:
+    assert made(DOMAIN, own=own)["parameters"]["relay_domains"].endswith("hash:$config_directory/backup_mx_domains")
+
+
+def test_exceptions_of_the_user_are_kept() -> None:
+    told = backup_mx.primary(["192.0.2.64"], [], "smtpd_client_event_limit_exceptions = 192.0.2.7 192.0.2.64")
+    assert told["parameters"]["smtpd_client_event_limit_exceptions"] == ["192.0.2.7", "192.0.2.64"]
 
 
 def test_the_same_domain_twice() -> None:

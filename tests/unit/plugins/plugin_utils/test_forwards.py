@@ -22,7 +22,7 @@ RANGE = "22001-22004"
 NAMES = ["www1", "www2", "mail1", "ns1"]
 
 
-def made(previous=None, hosts=NAMES, forwards=(), ports=RANGE, today="2026-01-31", prefix=PREFIX, **more):
+def made(previous=None, hosts=tuple(NAMES), forwards=(), ports=RANGE, today="2026-01-31", prefix=PREFIX, **more):
     specs = {name: {"subnet": "web", "interface_id": "stable"} for name in hosts}
     wanted = list(forwards) if isinstance(forwards, tuple) else forwards
     return subnet_plan(

@@ -120,8 +120,19 @@ def test_the_mail_domains() -> None:
             "recipients": ["info@example.net"],
         },
     ]
-    with pytest.raises(RolloutError, match="ipv6_only_recipients"):
-        ipv6_only.mail_domains(members, ["info@example.net"])
+    assert ipv6_only.mail_domains(members, {"Example.NET.": ["info@example.net"]}) == found
+    for recipients, message in (
+        (["info@example.net"], "is not a dictionary"),
+        ({"example.net": None}, r"ipv6_only_recipients\.example\.net: .* is not a list of addresses"),
+        ({"exmaple.net": ["info@exmaple.net"]}, "no host has exmaple.net in ipv6_mail_domains"),
+        ({"example.net": ["a@example.net"], "EXAMPLE.net": ["b@example.net"]}, "is there twice"),
+        ({7: ["info@example.net"]}, "ipv6_only_recipients"),
+    ):
+        with pytest.raises(RolloutError, match=message):
+            ipv6_only.mail_domains(members, recipients)
+    members["mail2"] = members["mail1"]
+    with pytest.raises(RolloutError, match=r"example\.com is on mail1 and on mail2"):
+        ipv6_only.mail_domains(members, {})
 
 
 def test_without_the_proxy_protocol_nothing_is_needed() -> None:
@@ -192,6 +203,10 @@ def test_every_name_and_port_is_proved() -> None:
     assert checks[1]["mode"] == "tls"
     assert checks[-1] == {"name": "proof.example.net", "address": "192.0.2.64", "port": 80, "mode": "http"}
     assert len(ipv6_only.proxy_checks(hosts, ["192.0.2.64", "2001:db8::64"])) == 2 * len(checks)
+    assert ipv6_only.proxy_checks(hosts, iter(["192.0.2.64"])) == checks  # type: ignore[arg-type]
+    for junk in (5, None, "192.0.2.64"):
+        with pytest.raises(RolloutError, match=r"v4_proxy_public: .* is not a list"):
+            ipv6_only.proxy_checks(hosts, junk)  # type: ignore[arg-type]
     direct = ipv6_only.proxy_checks(hosts, "direct")
     assert len(direct) == len(checks)
     assert {check["address"] for check in direct} == {"2001:db8:25::25", "2001:db8::80"}

@@ -30,9 +30,11 @@ MAIL = {
 }
 
 
-def hosts(variables=None, members=("www1", "mail1"), plan=PLAN, aaaa="direct", **www):
+def hosts(variables=None, members=("www1", "mail1"), plan="usual", aaaa="direct", **www):
     given = {"www1": {**WWW, **www}, "mail1": MAIL, "gw1": {}} if variables is None else variables
-    return proxy_hosts(members if isinstance(members, str) else list(members), given, plan, aaaa)
+    return proxy_hosts(
+        members if isinstance(members, str) else list(members), given, PLAN if plan == "usual" else plan, aaaa
+    )
 
 
 def entry(port, to=None, mode="tls", protocol="none"):
@@ -111,6 +113,7 @@ def test_behind_the_proxy_with_aaaa_to_it_the_header_is_taken_at_every_socket():
     [
         ({"members": "www1"}, "v4_proxy_members: 'www1' is no list"),
         ({"members": ["www9"]}, "v4_proxy_members: 'www9' is not in the inventory"),
+        ({"members": [{}]}, "v4_proxy_members: {} is not in the inventory"),
         ({"members": ["gw1"]}, "v4_proxy_members: 'gw1' has no address in the plan"),
         ({"aaaa": "both"}, "v4_proxy_aaaa: 'both' is not one of direct, proxy"),
         ({"aaaa": []}, "v4_proxy_aaaa: [] is not one of direct, proxy"),
@@ -128,6 +131,10 @@ def test_behind_the_proxy_with_aaaa_to_it_the_header_is_taken_at_every_socket():
         (
             {"v4_proxy_protocol": "v2"},
             "port 80 of 2001:db8:1200::80 can't take the PROXY header from the proxy and direct",
+        ),
+        (
+            {"v4_proxy_ports": [{"port": 443, "to": 444}, {"port": 444, "to": 445}], "v4_proxy_protocol": "v2"},
+            "port 444 of 2001:db8:1200::80 can't take the PROXY header from the proxy and direct",
         ),
         ({"v4_proxy_address": "www11"}, "v4_proxy_address of www1: 'www11' is no address that the plan gives www1"),
         ({"v4_proxy_address": "2001:db8::1"}, "'2001:db8::1' is no address that the plan gives www1"),
