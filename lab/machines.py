@@ -9,6 +9,7 @@ import io
 import tarfile
 
 import hosting
+import sites
 import zones
 from model import File, Files, Lab, Machine
 
@@ -156,6 +157,23 @@ def _nameserver(lab: Lab, secret: str) -> Files:
     return files
 
 
+def _secondary(lab: Lab, secret: str) -> Files:
+    primary = _nameserver(lab, secret)
+    return {
+        "/etc/bind/rollout.key": primary["/etc/bind/rollout.key"],
+        "/etc/bind/named.conf.options": primary["/etc/bind/named.conf.options"],
+        "/etc/bind/named.conf.local": File(zones.secondary_local(lab)),
+    }
+
+
+def _world(machine: Machine) -> Files:
+    """A server of zones that are nobody's in the lab, such as the one above the lab's own domain."""
+    files = {"/etc/bind/named.conf.local": File(zones.world_local(machine))}
+    for zone, text in zones.world_zones(machine).items():
+        files[f"/etc/bind/{zone}.zone"] = File(text)
+    return files
+
+
 def _web(machine: Machine) -> Files:
     return {
         "/var/www/html/index.html": File(f"{machine.name} answers\n"),
@@ -206,8 +224,11 @@ def files_of(lab: Lab, machine: Machine, key: str, secret: str) -> Files:
     files = _base(lab, machine, key)
     if machine.kind == "nameserver":
         files.update(_nameserver(lab, secret))
+    elif machine.kind == "secondary":
+        files.update(_secondary(lab, secret))
     elif machine.kind == "web":
         files.update(_web(machine))
+        files.update(sites.files_of(lab, machine) if machine.https else {})
     elif machine.kind == "mail":
         files.update(_mail(lab, machine))
     elif machine.kind == "hosting":
@@ -216,6 +237,10 @@ def files_of(lab: Lab, machine: Machine, key: str, secret: str) -> Files:
         files.update(_backend(lab, machine))
     if machine.addresses:
         files.update(_addresses(machine))
+    if machine.zones:
+        files.update(_world(machine))
+    if machine.ports:
+        files["/etc/iptables/rules.v4"] = File(sites.firewall(machine), 0o640)
     return files
 
 
@@ -223,6 +248,7 @@ UNITS: dict[str, list[str]] = {
     "router": ["networking"],
     "lab": ["networking", "netfilter-persistent"],
     "nameserver": ["networking", "netfilter-persistent", "named"],
+    "secondary": ["networking", "netfilter-persistent", "named"],
     "web": ["networking", "netfilter-persistent", "apache2", "internal"],
     "mail": ["networking", "netfilter-persistent", "postfix"],
     "hosting": ["networking", "netfilter-persistent", "hosting", "apache2", "postfix", "dovecot"],
@@ -244,6 +270,10 @@ BACKEND_UNITS = {
 def units_of(machine: Machine) -> list[str]:
     """Return the units that a machine starts at boot."""
     others = [unit for unit in UNITS[machine.kind] if unit != "networking"]
+    if machine.zones:
+        others.append("named")
+    if machine.https:
+        others.insert(others.index("apache2"), "sites")
     return [*([] if machine.ipv4 else ["no-ipv4"]), *BACKEND_UNITS[machine.backend], *others]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
-KINDS = ("nameserver", "web", "mail", "lab", "hosting", "gateway", "client")
+KINDS = ("nameserver", "secondary", "web", "mail", "lab", "hosting", "gateway", "client")
 BACKENDS = ("ifupdown", "networkd", "netplan", "networkmanager", "netplan-networkmanager")
 
 
@@ -49,6 +49,9 @@ class Machine:
     addresses: tuple[str, ...] = ()
     backend: str = BACKENDS[0]
     mail_domains: tuple[str, ...] = ()
+    https: bool = False
+    ports: tuple[str, ...] = ()
+    zones: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def interfaces(self, version: int) -> list[Interface]:
         """Return the addresses of one family that the machine has beside the one of the container engine."""
@@ -80,6 +83,7 @@ class Lab:
     controller: str
     machines: tuple[Machine, ...]
     routes: tuple[tuple[str, str], ...] = ()
+    records: tuple[str, ...] = ()
 
     @property
     def state(self) -> Path:
@@ -151,6 +155,9 @@ def load(path: str) -> Lab:
                     addresses=tuple(values.get("lab_addresses", ())),
                     backend=backend,
                     mail_domains=tuple(values.get("ipv6_mail_domains", ())),
+                    https=values.get("lab_https", False),
+                    ports=tuple(values.get("lab_ports", ())),
+                    zones=tuple((zone, tuple(lines)) for zone, lines in values.get("lab_zones", {}).items()),
                 )
             )
             if not with_ipv4:
@@ -168,6 +175,7 @@ def load(path: str) -> Lab:
                 (str(ipaddress.IPv6Network(prefix)), str(ipaddress.IPv6Address(by)))
                 for prefix, by in site.get("lab_routes", {}).items()
             ),
+            records=tuple(site.get("lab_records", ())),
         )
     except KeyError as error:
         raise LabError(f"{path}: {error.args[0]} is not set; see lab/inventory/group_vars/all.yml") from None

@@ -38,6 +38,7 @@ def _head(lab: Lab) -> list[str]:
         f"$TTL {TTL}",
         f"@ IN SOA {server}. hostmaster.{lab.domain}. 1 3600 900 604800 60",
         f"@ IN NS {server}.",
+        *[f"@ IN NS {lab.fqdn(machine)}." for machine in lab.of_kind("secondary")],
     ]
 
 
@@ -60,6 +61,7 @@ def zones(lab: Lab) -> dict[str, str]:
     # An unrelated text beside the SPF record, as most domains have one: nothing may touch it.
     forward.append('@ IN TXT "site-verification=lab-0123456789abcdef"')
     forward += [f"{name}. IN A {machine.public}" for name, machine in _hosts_of(lab) if machine.public]
+    forward += lab.records
     result = {lab.domain: forward}
     further = [address.network for machine in lab.machines for address in machine.interfaces(4)]
     for zone in [name for network in [lab.network, *further] for name in reverse_zones(network)]:
@@ -88,9 +90,18 @@ options {{
     allow-recursion {{ localhost; {sources} }};
     // The lab's zones are not signed and there is no way to the root from here.
     dnssec-validation no;
-    notify no;
+{_notify(lab)}
 }};
 """
+
+
+def _notify(lab: Lab) -> str:
+    """Secondary servers hear at once of every update; without them nobody has to be told."""
+    others = lab.of_kind("secondary")
+    if not others:
+        return "    notify no;"
+    addresses = " ".join(f"{machine.ipv4} key rollout;" for machine in others)
+    return f"    notify explicit;\n    notify-delay 0;\n    also-notify {{ {addresses} }};"
 
 
 def _networks(lab: Lab) -> list[ipaddress.IPv6Network]:
@@ -110,3 +121,33 @@ def named_local(lab: Lab) -> str:
             "};",
         ]
     return "\n".join(text) + "\n"
+
+
+def secondary_local(lab: Lab) -> str:
+    """Return named.conf.local of a secondary server: every zone comes from the primary, signed with the lab's key."""
+    primary = lab.of_kind("nameserver")[0].ipv4
+    text = ['include "/etc/bind/rollout.key";']
+    for zone in zones(lab):
+        text += [
+            f'zone "{zone}" {{',
+            "    type secondary;",
+            f'    file "/var/cache/bind/{zone}.zone";',
+            f"    primaries {{ {primary} key rollout; }};",
+            "    notify no;",
+            "    allow-transfer { key rollout; };",
+            "};",
+        ]
+    return "\n".join(text) + "\n"
+
+
+def world_zones(machine: Machine) -> dict[str, str]:
+    """Return zone name: master file for the zones of ``lab_zones``, of which nobody knows where their servers are."""
+    head = f"$TTL {TTL}\n@ IN SOA {machine.name}.invalid. hostmaster.invalid. 1 3600 900 604800 60\n"
+    head += f"@ IN NS {machine.name}.invalid.\n"
+    return {zone: head + "".join(f"{line}\n" for line in lines) for zone, lines in machine.zones}
+
+
+def world_local(machine: Machine) -> str:
+    """Return named.conf.local of a machine with ``lab_zones``."""
+    zones_ = [f'zone "{zone}" {{\n    type primary;\n    file "/etc/bind/{zone}.zone";\n}};' for zone, _ in machine.zones]
+    return "\n".join(zones_) + "\n"

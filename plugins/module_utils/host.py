@@ -235,8 +235,22 @@ def free_space() -> t.Dict[str, int]:
     return free
 
 
-def look(with_rules: bool = False) -> Data:
-    """Return everything that preflight needs, in one call; ``with_rules`` also the rules as text."""
+def look(with_rules: bool = False, audit: t.Optional[t.Mapping[str, t.Any]] = None) -> Data:
+    """Return everything that preflight needs, in one call; ``with_rules`` also the rules as text.
+
+    ``audit`` says what an audit wants to know beside that.
+    """
+    if audit is None:
+        return _look(with_rules)
+    # Here, since a module comes as source: nobody else pays for what only the audit needs.
+    from ansible_collections.ipv6.rollout.plugins.module_utils import audit_look
+
+    begun = audit_look.Looking(audit)
+    found = _look(with_rules)
+    return {**found, "audit": begun.finish(found)}
+
+
+def _look(with_rules: bool) -> Data:
     return {
         "os": operating_system(),
         "python": platform.python_version(),

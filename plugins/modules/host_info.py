@@ -21,6 +21,36 @@ options:
       - The filters P(ipv6.rollout.firewall_parity#filter) and P(ipv6.rollout.ip6tables_rules#filter) read them.
     type: bool
     default: false
+  audit:
+    description:
+      - Also return what an audit of the whole site needs, as RV(host_info.audit).
+      - An empty dictionary asks for all that needs no further words.
+      - It is as read-only as the rest. Each IPv6 default gateway is sent a neighbour solicitation, and the resolver of
+        the host is asked for O(audit.names).
+    type: dict
+    suboptions:
+      destinations:
+        description: Addresses whose source is looked up. Nothing is sent to them.
+        type: list
+        elements: str
+      names:
+        description: Names that are looked up, to see in which order the host tries their addresses.
+        type: list
+        elements: str
+      paths:
+        description: Access logs to look into beside those that the configuration of the web server names.
+        type: list
+        elements: str
+      token:
+        description: A text of 8 to 200 characters that is looked for in the access logs.
+        type: str
+      ipv4_use:
+        description: Also tell who on the host uses IPv4 by itself.
+        type: bool
+        default: false
+      nat64_prefix:
+        description: The prefix of the NAT64 behind which IPv4 addresses are found, for O(audit.ipv4_use).
+        type: str
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
@@ -39,6 +69,15 @@ author:
 EXAMPLES = r"""
 - name: Look at the host
   ipv6.rollout.host_info:
+  register: look
+
+- name: Look at it as an audit does
+  ipv6.rollout.host_info:
+    rules: true
+    audit:
+      destinations: ["2001:db8:feed::10", 198.51.100.200]
+      names: [www.example.com]
+      token: readiness-0123456789
   register: look
 
 - name: Show the sockets that IPv6 clients can reach
@@ -213,6 +252,101 @@ host_info:
     free:
       description: Free octets by folder.
       type: dict
+    audit:
+      description: What only an audit needs. A part that can't be read ends nothing, and says so in its C(problem).
+      returned: if O(audit) is given
+      type: dict
+      contains:
+        problems:
+          description: By part, why it could not be read, or not as a whole. It is empty where all is well.
+          type: dict
+        addresses:
+          description:
+            - All addresses, with C(interface), C(address), C(length), C(family), C(scope), and the flags C(tentative),
+              C(dadfailed), C(deprecated), C(temporary), C(dynamic), C(nodad) and C(optimistic).
+            - The lifetimes C(valid) and C(preferred) are in seconds, and null for ever.
+          type: list
+          elements: dict
+        routes:
+          description:
+            - Under C(ipv4) and C(ipv6) the main table, at most 2000 routes, those to C(default) first. Each next hop is
+              an entry with C(destination), C(gateway), C(device), C(metric), C(protocol), C(expires), C(type),
+              C(source), and C(dead) where its link is down.
+          type: dict
+        neighbours:
+          description: What the kernel knows of IPv6 neighbours, as C(address), C(device), C(state) and C(router).
+          type: list
+          elements: dict
+        gateways:
+          description:
+            - Under C(ipv6) the default gateways, each with C(address), C(device), C(state) in the kernel, and whether
+              it C(answered) a neighbour solicitation within three seconds.
+            - C(asked) is false, and C(answered) null, on links that have no such addresses.
+          type: dict
+        settings:
+          description:
+            - Under C(ipv4) and C(ipv6), and then by interface, C(all) and C(default) among them, the settings of the
+              kernel as text.
+          type: dict
+        kernel:
+          description:
+            - Settings of the whole host by name, as text. What is not there, as in some containers, is empty.
+            - C(modules) lists the modules of interest that are loaded.
+          type: dict
+        disk:
+          description:
+            - What the configuration of the host gives its interfaces at the next boot.
+            - It has C(addresses) and C(gateways) with C(interface) and C(address), in C(dynamic) the interfaces and
+              families that get more by DHCP or router advertisements, and the C(files) that say so.
+            - C(backend) is the one of RV(host_info.network_backend). C(problem) tells what can't be told.
+          type: dict
+        saved:
+          description:
+            - Under C(ipv4) and C(ipv6) the C(path) and the C(rules) that are loaded at boot.
+            - The C(loader) has the C(unit) of systemd, whether it is C(enabled), and whether it starts
+              C(before_network).
+          type: dict
+        postfix:
+          description:
+            - Whether it is C(installed), the C(parameters) that matter for IPv6 and for who may send, with variables
+              filled in, and the C(overrides) of master.cf by C(service/type/parameter).
+          type: dict
+        web:
+          description:
+            - C(server) is apache2, nginx or empty, and C(logs) lists its access logs.
+            - C(access) lists the sections that look at who the client is, each with C(file), C(line), C(kind) and
+              C(path) of the block, the name of the C(site), the C(rules), and in C(urls) what a client asks for to come
+              there, where that can be told.
+          type: dict
+        hits:
+          description:
+            - The lines with O(audit.token) in the last 256 KiB of each access log. C(seen) lists C(file) and client
+              C(address), each pair once. C(logs) is the number of logs that could be read.
+          type: dict
+        selection:
+          description:
+            - C(sources) by destination, empty where there is no way. C(order) lists the names with the addresses that
+              they C(got), in their order.
+            - The policy, as rows of C(gai_conf) and as C(labels) of the kernel. C(default_policy) is true where nobody
+              has changed it.
+          type: dict
+        tunnels:
+          description: The tunnels that are up, with C(interface), C(kind), C(mtu) and C(parent_mtu).
+          type: list
+          elements: dict
+        ipv4_use:
+          description:
+            - Who uses IPv4 by itself, as the module M(ipv6.rollout.ipv4_use_info) tells it. Null where it was not
+              asked for.
+          type: dict
+        conntrack:
+          description: Under C(ipv4) and C(ipv6) whether the kernel follows connections. Null where nothing says so.
+          type: dict
+        state:
+          description:
+            - Digests of addresses, routes, rules, settings of the kernel and files of /etc C(before) and C(after) the
+              call, and the C(parts) that differ.
+          type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -220,12 +354,27 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ipv6.rollout.plugins.module_utils import host
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
+SPEC = {
+    "rules": {"type": "bool", "default": False},
+    "audit": {
+        "type": "dict",
+        "options": {
+            "destinations": {"type": "list", "elements": "str"},
+            "names": {"type": "list", "elements": "str"},
+            "paths": {"type": "list", "elements": "str"},
+            "token": {"type": "str", "no_log": False},
+            "ipv4_use": {"type": "bool", "default": False},
+            "nat64_prefix": {"type": "str"},
+        },
+    },
+}
+
 
 def main():
     """Entry point."""
-    module = AnsibleModule(argument_spec={"rules": {"type": "bool", "default": False}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        found = host.look(module.params["rules"])
+        found = host.look(module.params["rules"], module.params["audit"])
     except RolloutError as error:
         module.fail_json(msg=f"host_info: {error}")
     module.exit_json(changed=False, host_info=found)

@@ -99,12 +99,13 @@ def servers(value: object) -> list[str]:
 def read(asked: Wish, server: Server) -> Reading:
     """Read the zones: each whole where the server gives it away, and else what is asked for, one by one."""
     whole: dict[str, Zone] = {}
-    for name in asked.zones or _zones_of_hosts(asked, server):
+    zones_read = list(asked.zones) or _zones_of_hosts(asked, server)
+    for name in zones_read:
         try:
             whole[name] = server.transfer(name, most=None if asked.zones else _MOST)
         except NotTransferred:
             continue
-    held = _one_by_one(asked, whole, server)
+    held = _one_by_one(asked, zones_read, whole, server)
     by_query = {key: found for key, found in held.items() if isinstance(found, Rrset)}
     _served(asked, whole, held)
     zone_of = server.zone_of(key.name for key, found in held.items() if not isinstance(found, Problem))
@@ -147,9 +148,11 @@ def _served(asked: Wish, whole: t.Mapping[str, Zone], held: t.Mapping[Key, Rrset
             raise RolloutError(f"zones: {name} cannot be read: {why}")
 
 
-def _one_by_one(asked: Wish, whole: t.Mapping[str, Zone], server: Server) -> dict[Key, Rrset | Problem | None]:
+def _one_by_one(
+    asked: Wish, zones_read: t.Sequence[str], whole: t.Mapping[str, Zone], server: Server
+) -> dict[Key, Rrset | Problem | None]:
     """Ask for what matters and no whole zone says, and then for what that points to."""
-    keys = [Key(name, kind) for name in asked.zones if name not in whole for kind in _OF_ZONES]
+    keys = [Key(name, kind) for name in zones_read if name not in whole for kind in _OF_ZONES]
     keys += [Key(name, kind) for name in asked.names for kind in _OF_NAMES]
     keys += [Key(name, kind) for name in asked.domains for kind in _OF_DOMAINS]
     keys += [Key(name, "PTR") for name in asked.pointers]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import json
 import socket
 import socketserver
 import struct
@@ -26,6 +27,7 @@ def serving(handler, server=socketserver.ThreadingTCPServer):
         address_family = socket.AF_INET6
         allow_reuse_address = True
         daemon_threads = True
+        request_queue_size = 128
 
     with Server(("::1", 0), handler) as one:
         thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02})
@@ -136,6 +138,35 @@ def test_a_family_is_never_replaced_by_the_other():
     with serving(Page) as port:
         proof = probe.prove(probe.Check("x", "tcp", "ipv4", address="127.0.0.1", port=port))
     assert not proof["ok"]
+
+
+def test_an_ipv4_mapped_address_is_not_ipv6():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = probe.Check("x", "tcp", "ipv6", address="::ffff:127.0.0.1", port=server.getsockname()[1])
+        assert not probe.prove(one)["ok"]
+        assert probe.prove(one._replace(family="ipv4", address="127.0.0.1"))["seen"]["family"] == "ipv4"
+
+
+def test_what_is_seen_is_plain_json():
+    with serving(Page) as port:
+        proof = probe.prove(check("tcp", port))
+    assert json.loads(json.dumps(proof)) == proof and set(proof["seen"]) == {"family", "mss"}
+
+
+def test_proofs_come_in_the_order_of_the_checks():
+    with serving(Page) as port:
+        checks = [check(kind, port)._replace(id=str(number)) for number, kind in enumerate(["tcp", "transfer"] * 50)]
+        proofs = probe.prove_all(checks)
+    assert [proof["id"] for proof in proofs] == [str(number) for number in range(100)]
+    assert all(proof["ok"] for proof in proofs)
+
+
+def test_what_a_machine_lacks_is_no_proof_and_not_tried_again(monkeypatch):
+    monkeypatch.setattr(
+        probe.commands, "run", lambda *_args, **_more: probe.commands.Result(127, "", "ping: not found")
+    )
+    proof = probe.patiently(check("ping", 0), 3600)
+    assert not proof["ok"] and proof["seen"] == {"problem": "ping: not found"} and proof["seconds"] < 5
 
 
 def test_patience_waits_for_a_server_that_comes_late():
