@@ -71,7 +71,7 @@ shell: $(DEPENDENCIES) ## a shell on a machine of the lab: HOST=lab1 (or www1, m
 
 # --------------------------------------------------------------------------------------------------------- the tests
 
-CHECKS := format lint yaml ansible-lint types unit sanity docs-check
+CHECKS := format lint yaml ansible-lint types unit sanity docs-check page topologies
 
 .PHONY: test
 test: tools packages-lint ## all checks, and the default scenario: the whole rollout on the lab and back
@@ -146,6 +146,7 @@ core-%:
 COUNT ?= 200
 SEED ?= 1
 FAULT ?=
+DEFECT ?=
 # Twice as many at once as there are processors here: more, and what is measured is how busy this machine is.
 HOSTS ?= 4
 .PHONY: fault
@@ -157,6 +158,28 @@ fault: $(DEPENDENCIES) $(LINK) packages ## lock hosts out and see them come back
 
 fault-%:
 	@$(MAKE) --no-print-directory VENV=$(BUILD)/venv-$* PYTHON="$$(.ci/find-python $*)" COUNT= fault
+
+# How many random sites, from which seed.
+SITES ?= 6
+.PHONY: topologies
+topologies: tools packages ## audit random sites in which nothing is wrong, and see that nothing is called wrong: SITES=50 SEED=1
+	@python tests/topologies/run.py --count $(SITES) --seed $(SEED)
+
+.PHONY: page
+page: tools packages ## open the audit's page in headless Chromium: console, requests, keyboard, landmarks, contrast, first paint
+	@python tests/page/check_page.py $(ARGS)
+
+.PHONY: matrix
+matrix: tools packages ## seed every defect that a check is meant to see, one after the other, and see who turns red (DEFECT= words)
+	@python tests/readiness/run.py --defect "$(DEFECT)" $(ARGS)
+
+.PHONY: audit
+audit: $(DEPENDENCIES) $(LINK) ## audit the lab from both sides (ARGS="-e audit_folder=DIR"), after make rollout
+	@$(STEP) "audit" ansible-playbook playbooks/audit.yml -i $(INVENTORY) $(ARGS)
+
+.PHONY: bench-audit
+bench-audit: tools packages ## what the audit of 100 hosts costs beside bare fact gathering (10 minutes, and 4 GB of memory)
+	@$(STEP) "bench of the audit" python benchmarks/audit.py $(ARGS)
 
 .PHONY: bench
 bench: lab bench-plan ## what a run that changes nothing costs, and what a plan costs

@@ -26,7 +26,8 @@ WantedBy=multi-user.target
 """
 MAKE = """\
 ExecStart=/usr/bin/openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -batch \\
-  -keyout /etc/ssl/private/{name}.key -out /etc/ssl/certs/{name}.pem -subj /CN={name} -addext subjectAltName=DNS:{name}"""
+  -keyout /etc/ssl/private/{name}.key -out /etc/ssl/certs/{name}.pem -subj /CN={name} \\
+  -addext subjectAltName=DNS:{name}"""
 
 # What is asked for by an address, or by a name that nobody has, gets the first site: it says nothing of the others.
 DEFAULT = """\

@@ -73,7 +73,7 @@ def web() -> t.Tuple[Data, t.List[str]]:
         found = audit_web.nginx()
     else:
         return dict(NO_WEB), []
-    return found, found["logs"]
+    return {**found, "logs": [audit_text.plain(path) for path in found["logs"]]}, found["logs"]
 
 
 def client(line: str) -> str:
@@ -107,7 +107,7 @@ def hits(token: str, logs: t.Sequence[str]) -> Data:
         read += 1
         # The text is where the client put it, at the end of the line; nothing else of the line is read.
         for line in {line for line in end.split(b"\n") if wanted in line} if wanted in end else ():
-            entry = {"file": path, "address": client(line.decode(errors="replace"))}
+            entry = {"file": audit_text.plain(path), "address": client(line.decode(errors="replace"))}
             if entry not in seen and len(seen) < SEEN:
                 seen.append(entry)
     seen.sort(key=lambda entry: (entry["file"], entry["address"]))

@@ -83,7 +83,7 @@ class Disk:
             "gateways": self.gateways,
             "dynamic": self.dynamic,
             "problem": audit_text.plain("; ".join(dict.fromkeys(self.problems)), 1000),
-            "files": list(self.files),
+            "files": [audit_text.plain(path) for path in self.files],
         }
 
 
@@ -150,7 +150,7 @@ def _command(disk: Disk, name: str, command: str) -> None:
         disk.gateway(name, routed.group(1))
 
 
-def _fits(path: str, match: t.Mapping[str, str], name: str, mac: str) -> t.Optional[bool]:
+def _fits(match: t.Mapping[str, str], name: str, mac: str) -> t.Optional[bool]:
     """Tell whether the [Match] section of a .network file means an interface; None where that is not known here."""
     unknown = set(match) - {"Name", "MACAddress"}
     fits = True
@@ -164,6 +164,15 @@ def _fits(path: str, match: t.Mapping[str, str], name: str, mac: str) -> t.Optio
     if not fits:
         return False
     return None if unknown or not match else True
+
+
+def _match(path: str) -> t.Dict[str, str]:
+    """Return what a .network file matches; lines with one key are one list, which an empty line takes back."""
+    found: t.Dict[str, str] = {}
+    for head, pairs in networkd.sections(audit_text.text(path)):
+        for key, value in pairs if head == "Match" else ():
+            found[key] = f"{found.get(key, '')} {value}".strip() if value else ""
+    return {key: value for key, value in found.items() if value}
 
 
 def _network_files() -> t.List[str]:
@@ -180,13 +189,10 @@ def _used(name: str) -> str:
 
 
 def _networkd(disk: Disk, macs: t.Mapping[str, str]) -> None:
-    known = _network_files()
+    known = [(path, _match(path)) for path in _network_files()]
     for name, mac in macs.items():
-        for path in known:
-            match = dict(
-                pair for head, pairs in networkd.sections(audit_text.text(path)) if head == "Match" for pair in pairs
-            )
-            fits = _fits(path, match, name, mac)
+        for path, match in known:
+            fits = _fits(match, name, mac)
             if fits is None:
                 # It goes by more than names, and only networkd knows how that ends: by what it uses now.
                 fits = _used(name) == path

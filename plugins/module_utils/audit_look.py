@@ -114,6 +114,8 @@ class Looking:
         told["selection"] = part("selection", self.names.result, audit_names.NONE)
         told["postfix"] = part("postfix", self.postfix.result, audit_daemons.NO_POSTFIX)
         self.pool.shutdown()
+        if told["postfix"].get("problem") and not told["postfix"]["parameters"]:
+            problems["postfix"] = told["postfix"]["problem"]
         told["problems"] = {**network.get("problems", {}), **problems}
         told["state"] = audit_state.compared(self.before, audit_state.snapshot())
         return told

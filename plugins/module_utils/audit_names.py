@@ -22,6 +22,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils import ipv4_use as us
 from ansible_collections.ipv6.rollout.plugins.module_utils.audit_text import Data
 
 SECONDS = 5.0
+STARTS = 10.0  # how long a busy host may take to start Python
 PORT = 9  # discard: nothing is sent
 NONE: Data = {"sources": {}, "order": [], "gai_conf": [], "labels": [], "default_policy": False}
 # What a process of its own runs, since a line of gai.conf may crash the C library: all names at once, as far as the
@@ -79,7 +80,7 @@ def order(names: t.Sequence[str], suspects: t.Sequence[str]) -> t.List[Data]:
     if not names:
         return []
     given = json.dumps([list(names), PORT, SECONDS])
-    done = commands.run([sys.executable, "-I", "-S", "-c", ASK], given, timeout=2 * SECONDS)
+    done = commands.run([sys.executable, "-I", "-S", "-c", ASK], given, timeout=SECONDS + STARTS)
     found, problem = {}, ""
     if done.rc < 0:
         why = "; ".join(suspects) or "the reason is not known"
@@ -106,11 +107,13 @@ def look(destinations: t.Sequence[str], names: t.Sequence[str]) -> Data:
     policy = destination_info.gai(conf)
     labels: t.Dict[str, int] = {}
     bound: t.List[str] = []
+    speaks_ipv6 = address_labels.available()
     try:
-        if address_labels.available():
+        if speaks_ipv6:
             labels, bound = address_labels.see()
     except audit_text.UNREADABLE as error:
         problem = problem or f"ip addrlabel: {error}"
+    changed = bool(policy["replaced"] or bound or (speaks_ipv6 and labels != address_labels.KERNEL))
     return {
         "sources": {destination: source(destination) for destination in destinations},
         "order": order(names, destination_info.crashes(conf)),
@@ -118,7 +121,7 @@ def look(destinations: t.Sequence[str], names: t.Sequence[str]) -> Data:
         "remarks": [audit_text.plain(remark) for remark in policy["remarks"]][:20],
         "labels": [{"prefix": prefix, "label": label} for prefix, label in labels.items()],
         "interface_labels": bound,
-        "default_policy": not problem and not policy["replaced"] and labels == address_labels.KERNEL and not bound,
+        "default_policy": not problem and not changed,
         "problem": audit_text.plain(problem),
     }
 

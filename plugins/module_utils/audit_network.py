@@ -236,7 +236,8 @@ def settings() -> t.Dict[str, t.Dict[str, t.Dict[str, str]]]:
             continue
         names = sorted(os.listdir(folder), key=lambda name: (name not in ("all", "default"), name))
         found[family] = {
-            name: {key: audit_text.value(f"{folder}/{name}/{key}") for key in keys} for name in names[:INTERFACES]
+            audit_text.plain(name): {key: audit_text.value(f"{folder}/{name}/{key}") for key in keys}
+            for name in names[:INTERFACES]
         }
     return found
 

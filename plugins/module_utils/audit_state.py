@@ -20,7 +20,6 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.audit_text import Dat
 FILES = 20000  # far more than /etc has
 TABLE = 4 << 20
 CACHED = 0x01000000  # RTF_CACHE: what the kernel learned of one destination, such as its path MTU
-EXPIRES = 0x00400000  # RTF_EXPIRES
 FOLDER = "/etc"
 PROC = "/proc/net"
 SECONDS = 10.0
@@ -59,8 +58,8 @@ def routes() -> t.List[str]:
     for line in _table(f"{PROC}/ipv6_route"):
         words = line.split()
         if len(words) > 9 and not int(words[8], 16) & CACHED:
-            # destination, source, next hop, metric; flags, interface
-            found.append(" ".join([*words[:6], f"{int(words[8], 16) & ~EXPIRES:x}", words[9]]))
+            # destination, source, next hop, metric; flags, interface. How long it lives is not there.
+            found.append(" ".join([*words[:6], *words[8:10]]))
     return sorted(found)
 
 
@@ -87,7 +86,10 @@ def _uncounted(saved: str) -> t.List[str]:
 
 
 def settings() -> t.List[str]:
-    """Return the settings of the kernel that the audit looks at."""
+    """Return the settings of the kernel that the audit looks at.
+
+    Those of connection tracking come and go with its module, which whoever lists rules may have loaded.
+    """
     found = audit_network.settings()
     lines = [
         f"{family} {name} {key}={value}"
@@ -95,7 +97,8 @@ def settings() -> t.List[str]:
         for name, values in names.items()
         for key, value in values.items()
     ]
-    return lines + [f"{name}={value}" for name, value in audit_network.kernel().items()]
+    kernel = audit_network.kernel()
+    return lines + [f"{name}={kernel[name]}" for name in audit_network.KERNEL if not name.startswith("net.netfilter.")]
 
 
 def etc() -> t.List[str]:

@@ -45,7 +45,7 @@ def content(path: str, limit: int = LARGEST, last: bool = False) -> bytes:
     with os.fdopen(handle, "rb") as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path} is no regular file")
+            raise OSError("it is no regular file")
         if last and status.st_size > limit:
             stream.seek(status.st_size - limit)
         return stream.read(limit)

@@ -20,7 +20,9 @@ APACHE = "/etc/apache2"
 NGINX = "/etc/nginx"
 FILES = 500
 OCTETS = 4 << 20  # of all files together
-DEEP = 10
+DEEP = 10  # files that include each other
+NESTED = 30  # blocks in blocks
+DIRECTIVES = 50000  # of one file
 CONTINUED = 2000  # lines of a file that end in a backslash
 MOST = 200  # of sections with rules, of logs
 RULES = 50  # of one section
@@ -118,16 +120,18 @@ def _apache_file(
     reading: Reading, path: str, values: t.Dict[str, str], around: t.Tuple[str, ...], site: str, depth: int
 ) -> None:
     names: t.Dict[int, str] = {}
-    directives = list(httpd_text.directives(reading.text(path)))
-    for entry in directives:
+    directives: t.List[httpd_text.Directive] = []
+    for entry in httpd_text.directives(reading.text(path)):
+        if len(entry.blocks) > NESTED or len(directives) >= DIRECTIVES:
+            reading.problem = reading.problem or f"{path}: it has too many directives, or blocks in blocks"
+            break
+        directives.append(entry)
         if re.match(r"servername\s", entry.text, re.IGNORECASE):
             names[entry.group] = " ".join(entry.text.split()[1:2])
     group_of_site = 0
     for entry in directives:
         kind = entry.text.split(None, 1)[0].lower()
         blocks = (*around, *entry.blocks)
-        if kind == "<virtualhost":
-            group_of_site = 0
         inside = any(block.startswith("virtualhost") for block in entry.blocks)
         if inside and entry.blocks[-1].startswith("virtualhost"):
             group_of_site = entry.group
@@ -160,7 +164,7 @@ def _rule(reading: Reading, path: str, entry: httpd_text.Directive, blocks: t.Se
     section = reading.sections.setdefault(
         (path, place, site),
         {
-            "file": path,
+            "file": audit_text.plain(path),
             "line": entry.first + 1,
             "kind": kind,
             "path": audit_text.plain(argument.lstrip("~ ").strip("\"'")),
@@ -188,12 +192,15 @@ _NGINX = re.compile(r"""#[^\n]*|("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[;{}]|[^\s;
 def _nginx_file(reading: Reading, path: str, blocks: t.List[t.List[str]], depth: int) -> None:
     content = reading.text(path)
     words: t.List[str] = []
-    first = 0
-    opened = 0
+    first = counted = opened = 0
+    line = 1
     for found in _NGINX.finditer(content):
         word = found.group(1)
         if word is None:
             continue
+        if word == "{" and len(blocks) >= NESTED:
+            reading.problem = reading.problem or f"{path}: it has too many blocks in blocks"
+            return
         if word == "{":
             blocks = [*blocks, words]
             opened += 1
@@ -206,7 +213,8 @@ def _nginx_file(reading: Reading, path: str, blocks: t.List[t.List[str]], depth:
             first = first if words else found.start()
             words.append(word.strip("\"'"))
         elif words:
-            line = content.count("\n", 0, first) + 1
+            line += content.count("\n", counted, first)
+            counted = first
             if words[0] == "include" and len(words) > 1 and depth < DEEP:
                 for other in audit_text.paths(os.path.join(NGINX, words[1]), FILES):
                     _nginx_file(reading, other, blocks, depth + 1)
@@ -225,7 +233,7 @@ def _nginx_rule(
     section = reading.sections.setdefault(
         (path, len(blocks), argument),
         {
-            "file": path,
+            "file": audit_text.plain(path),
             "line": line,
             "kind": "location" if place else "",
             "path": audit_text.plain(argument),

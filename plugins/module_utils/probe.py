@@ -41,7 +41,7 @@ __all__ = ["Check", "Failed", "check", "endpoint", "plain", "prove", "prove_all"
 WORKERS = 64
 LONGEST = 3600.0  # seconds of patience
 PAUSE = 0.25  # seconds between two tries of one check
-MISSING = 127  # the return code where a program is not installed
+UNANSWERED = (1, 124)  # return codes of a ping that got no reply, and of one that never ended
 
 
 def ping(check: Check, address: str, seen: Seen) -> str:
@@ -50,10 +50,10 @@ def ping(check: Check, address: str, seen: Seen) -> str:
     flag = "-6" if check.family == "ipv6" else "-4"
     wait = str(max(1, round(check.timeout)))
     done = commands.run(["ping", flag, "-n", "-c", "1", "-W", wait, *source, address], timeout=check.timeout + 5)
-    if done.rc == MISSING:
-        raise Missing(plain(done.err))
-    if done.rc != 0:
+    if done.rc in UNANSWERED:
         raise Unreached(f"ping {address}: {plain(done.err) or 'no echo reply'}")
+    if done.rc != 0:  # no route, no such source, no program
+        raise Missing(f"ping {address}: {plain(done.err) or f'return code {done.rc}'}")
     seen["family"] = check.family
     return "echo reply"
 
@@ -89,7 +89,7 @@ KINDS: t.Dict[str, t.Callable[[Check, str, Seen], str]] = {
     "extension": extension,
     "ra": ra,
 }
-# Some wait for what may never come, so they begin first. A host that was told of a small MTU remembers it, and announces
+# Some wait for what may never come, so they begin first. A host that was told of a small MTU remembers it and announces
 # smaller segments from then on, so that comes last.
 ORDER = {"ra": 0, "ports": 0, "extension": 0, "transfer": 0, "mtu": 2}
 
@@ -138,7 +138,7 @@ def patiently(check: Check, patience: float) -> t.Dict[str, t.Any]:
     """
     end = time.monotonic() + patience
     proof = prove(check)
-    while not proof["ok"] and "problem" not in proof["seen"] and time.monotonic() < end:
+    while not proof["ok"] and time.monotonic() < end:
         time.sleep(PAUSE)
         proof = prove(check)
     return proof

@@ -16,6 +16,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.probe_link import FAM
 
 NO_PORT = ("ping", "reverse", "ports", "mtu", "extension", "ra")
 NO_ADDRESS = ("race", "ra")
+CAN_BE_CLOSED = ("tcp", "tls", "http", "https", "transfer", "smtp", "dns", "ping")
 IPV6_ONLY = ("mtu", "extension", "ra")
 KINDS = (
     "tcp",
@@ -41,6 +42,7 @@ MTU = (1280, 1500)
 
 HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,254}")
+ZONE = re.compile(r"[A-Za-z0-9_./-]{0,254}")  # RFC 2317 puts a slash into the name of a reverse zone
 PATH = re.compile(r"/[!-~]{0,2000}")
 AGENT = re.compile(r"[ -~]{0,200}")
 MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
@@ -133,6 +135,8 @@ def _chosen(own: str, made: Check) -> None:
     ):
         if getattr(made, field) not in choices:
             raise RolloutError(f"checks: {own}: {field} {shown(getattr(made, field))} is none of {', '.join(choices)}")
+    if made.expect == "closed" and made.kind not in CAN_BE_CLOSED:
+        raise RolloutError(f"checks: {own}: {made.kind} can't expect closed; that is for {', '.join(CAN_BE_CLOSED)}")
     if made.kind in IPV6_ONLY and made.family != "ipv6":
         raise RolloutError(f"checks: {own}: {made.kind} is about IPv6 alone; set family to ipv6")
 
@@ -140,9 +144,11 @@ def _chosen(own: str, made: Check) -> None:
 def _shaped(own: str, made: Check) -> None:
     """Look at the texts that are sent to a server."""
     for field, (shape, advice) in SHAPES.items():
-        text = getattr(made, field)
+        text = "" if (made.kind, field) == ("dns", "host") else getattr(made, field)
         if text and not shape.fullmatch(text):
             raise RolloutError(f"checks: {own}: {field} {shown(text)} can't be sent; {advice}")
+    if made.kind == "dns" and not ZONE.fullmatch(made.host):
+        raise RolloutError(f"checks: {own}: host {shown(made.host)} is no name of a zone")
     labels = (made.name or made.host.partition(":")[0]).rstrip(".").split(".")
     if not made.host.startswith("[") and any(len(label) > 63 for label in labels):
         raise RolloutError(f"checks: {own}: the name {shown('.'.join(labels))} has a label of more than 63 octets")
@@ -157,6 +163,8 @@ def _addressed(own: str, made: Check) -> None:
     for field in ("address", "source"):
         if getattr(made, field) and made.kind != "race":
             _address(own, field, getattr(made, field), made.family)
+            if made.kind in IPV6_ONLY and "%" in getattr(made, field):
+                raise RolloutError(f"checks: {own}: {made.kind} takes no link-local {field}; give a global one")
 
 
 def _address(own: str, field: str, text: t.Any, family: str) -> str:

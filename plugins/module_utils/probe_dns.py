@@ -25,6 +25,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.probe_link import (
     opened,
     plain,
     reason,
+    source_of,
 )
 
 DNS_TYPES = {"A": 1, "NS": 2, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
@@ -97,6 +98,7 @@ def _belongs(asked: bytes, answer: bytes) -> bool:
 
 
 def _ask_udp(check: Check, address: str, asked: bytes, seen: Seen) -> bytes:
+    source_of(check, address)
     end = time.monotonic() + check.timeout
     other = False
     try:

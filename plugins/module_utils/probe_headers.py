@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import probe_packets as packets
-from ansible_collections.ipv6.rollout.plugins.module_utils.probe_link import Check, Failed, Seen, Unreached
+from ansible_collections.ipv6.rollout.plugins.module_utils.probe_link import Check, Failed, Seen, Unreached, source_of
 
 FULL = 1500  # octets: the packet that is too big
 TRIES = 3
@@ -47,7 +47,7 @@ class Echoes:
 
 def mtu(check: Check, address: str, seen: Seen) -> str:
     """A full-size reply, then the message that it was too big, then a reply in pieces that fit."""
-    source = packets.source_of(check, address)
+    source = source_of(check, address)
     with packets.receiver([packets.ECHO_REPLY], source) as link:
         seen.update(family="ipv6", before=0, after=0, replied_before=False, replied_after=False)
         echoes = Echoes(link, address, FULL - packets.IPV6_HEADER - 8)
@@ -131,18 +131,19 @@ CASES: t.Dict[str, t.Callable[[str, bytes], Parts]] = {
     "echo": _plain,
 }
 BAD = ("routing_header_0", "overlapping", "tiny_first", "unknown_header")
+SOON = 1.0  # seconds for an answer of a host that answers no echo request
 AFTER = 0.5  # seconds for a late answer to what was sent first, once the last one was answered
 
 
 def extension(check: Check, address: str, seen: Seen) -> str:
     """Fragments that are right are put together; what RFC 5095, 5722, 7112 and 8200 forbid is dropped."""
-    source = packets.source_of(check, address)
+    source = source_of(check, address)
     with packets.receiver([packets.ECHO_REPLY, *packets.ERRORS], source) as link:
         # The neighbour is known after this, and whether the host answers echo requests at all.
-        Echoes(link, address, 8).largest(check.timeout)
+        answers = Echoes(link, address, 8).largest(check.timeout)
         path = packets.Path(source, address)
         try:
-            found = _asked(check, address, source, link, path)
+            found = _asked(address, source, link, path, check.timeout if answers else min(check.timeout, SOON))
         finally:
             path.close()
     seen.update(found, family="ipv6")
@@ -155,7 +156,7 @@ def extension(check: Check, address: str, seen: Seen) -> str:
     return told
 
 
-def _asked(check: Check, address: str, source: str, link: socket.socket, path: packets.Path) -> t.Dict[str, str]:
+def _asked(address: str, source: str, link: socket.socket, path: packets.Path, seconds: float) -> t.Dict[str, str]:
     """Send all cases at once and sort what comes back by the number or the flow label that each one has."""
     base = packets.number() & 0xFFF0
     identifier = packets.number()
@@ -168,7 +169,7 @@ def _asked(check: Check, address: str, source: str, link: socket.socket, path: p
                 path.send(packets.header(source, address, following, len(payload), base + index) + payload)
         except OSError as error:
             found[name] = f"problem: {error.strerror or error}"
-    end = time.monotonic() + check.timeout
+    end = time.monotonic() + seconds
     ends = packets.header(source, address, 0, 0)[8:]
     while True:
         reply = packets.received(link, end)

@@ -125,8 +125,24 @@ def connect(check: Check, address: str, port: int = 0, largest: int = 0) -> sock
             link.close()
             raise
     except OSError as error:
+        if not isinstance(error, (socket.timeout, ConnectionRefusedError)):
+            source_of(check, address)
         raise Unreached(f"{endpoint(address, port)}: {reason(error)}") from error
     return link
+
+
+def source_of(check: Check, address: str) -> str:
+    """Return the address from which this machine speaks to another one. No packet leaves for that.
+
+    :raises Missing: without a route, or where the wanted source is not an address of this machine. That a port is not
+        reached says nothing about the port then, and a port that must be closed is not proved by it.
+    """
+    try:
+        with opened(check.family, socket.SOCK_DGRAM, check.source) as link:
+            link.connect((address, 9))
+            return str(link.getsockname()[0]).partition("%")[0]
+    except OSError as error:
+        raise Missing(f"{address} can't be reached from {check.source or 'here'}: {reason(error)}") from error
 
 
 def family_of(link: socket.socket) -> str:
@@ -153,7 +169,9 @@ def answered_after(link: socket.socket) -> float:
     """
     told = link.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 72)
     sent, _acknowledged, came = struct.unpack_from("=3I", told, 44)  # milliseconds ago
-    return round(max(0, sent - came) / 1000 + struct.unpack_from("=I", told, 68)[0] / 1000000, 3)
+    trip = struct.unpack_from("=I", told, 68)[0]  # microseconds
+    taken: float = max(0, sent - came) / 1000 + trip / 1000000
+    return round(taken, 3)
 
 
 class Stream(io.RawIOBase):

@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import commands
-from ansible_collections.ipv6.rollout.plugins.module_utils.probe_link import Check, Missing, opened, plain, reason
+from ansible_collections.ipv6.rollout.plugins.module_utils.probe_link import Missing, plain, reason
 
 HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION, ICMPV6, UNKNOWN = 0, 43, 44, 60, 58, 253  # next headers; 253: RFC 3692
 ECHO_REQUEST, ECHO_REPLY, TOO_BIG = 128, 129, 2
@@ -100,7 +100,8 @@ def received(link: socket.socket, end: float) -> t.Optional[Reply]:
         data, notes, _flags, sender = link.recvmsg(65535, 512)
     except socket.timeout:
         return None
-    told = {kind: struct.unpack("=i", value[:4])[0] for level, kind, value in notes if len(value) >= 4}
+    own = (note for note in notes if note[0] == socket.IPPROTO_IPV6 and len(note[2]) >= 4)
+    told = {kind: struct.unpack("=i", value[:4])[0] for _level, kind, value in own}
     interface = sender[3] if len(sender) > 3 else 0
     return Reply(
         str(sender[0]).partition("%")[0],
@@ -109,16 +110,6 @@ def received(link: socket.socket, end: float) -> t.Optional[Reply]:
         told.get(IPV6_RECVFRAGSIZE, 0),
         interface,
     )
-
-
-def source_of(check: Check, address: str) -> str:
-    """Return the address from which this machine speaks to another one."""
-    try:
-        with opened("ipv6", socket.SOCK_DGRAM, check.source) as link:
-            link.connect((address, 9))
-            return str(link.getsockname()[0]).partition("%")[0]
-    except OSError as error:
-        raise Missing(f"{address}: {reason(error)}") from error
 
 
 class Path:
@@ -151,6 +142,8 @@ class Path:
         return t.cast(t.List[t.Dict[str, t.Any]], told)
 
     def _link_address(self, hop: str) -> bytes:
+        if self._told(["link", "show", "dev", self.device])[0].get("link_type") != "ether":
+            return b""  # a tunnel has one other end only
         told = self._told(["neigh", "show", "to", hop, "dev", self.device])
         for entry in told:
             text = str(entry.get("lladdr", "")).replace(":", "")

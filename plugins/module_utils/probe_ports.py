@@ -25,11 +25,12 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.probe_link import (
     opened,
     plain,
     reason,
+    source_of,
 )
 
 AT_ONCE = 256  # connections of one check that are waited for
 # Of all checks together: a process may have 1024 files open by default, and the other probes need some.
-SLOTS = threading.BoundedSemaphore(640)
+SLOTS = threading.BoundedSemaphore(512)
 HEAD_START = 0.25  # seconds before the next address is tried: RFC 8305, section 5
 ALLOWED = 0.05  # seconds that a client takes for itself: the head start and this make the 300 ms that are judged
 # What a connect says when nobody answered the neighbour solicitation, or no answer came at all.
@@ -113,6 +114,7 @@ class Attempts:
 
 def ports(check: Check, address: str, seen: Seen) -> str:
     """Which of the ports take connections, which refuse them, and which say nothing."""
+    source_of(check, address)
     left = sorted(set(check.ports), reverse=True)
     with Attempts(check) as attempts:
         while left or len(attempts):

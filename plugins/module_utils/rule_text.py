@@ -9,6 +9,7 @@ It knows the grammar and the long names of options, not what they mean.
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -143,6 +144,8 @@ def unquoted(word: str) -> str:
     return word
 
 
+# The hosts of a fleet share most of their rules, and an audit asks many questions of each rule set.
+@functools.lru_cache(maxsize=8192)
 def parse_rule(line: str) -> Rule:
     """Read ``-A CHAIN ...``, as ``iptables-save`` and ``iptables -S`` print it."""
     parts = words(_COUNTERS.sub("", line.strip()))

@@ -14,8 +14,7 @@ description:
   - Each check is pinned to one family. Nothing falls back from IPv6 to IPv4, since that would hide what is broken. Only
     the kind V(race) does so, because a client that falls back is what it is about.
   - A check that fails is a result and no error, so that one call proves all; look at C(failed_checks).
-  - Whatever a server sends is read within a time and a size, and is told as plain text.
-  - Up to 64 checks are made at a time.
+  - Whatever a server sends is read within a time and a size, and is told as plain text. 64 checks go on at a time.
 options:
   checks:
     description: The connections to make.
@@ -125,7 +124,9 @@ options:
         description: With O(checks[].kind=ra), where to listen. The default is the interface of the IPv6 default route.
         type: str
       expect:
-        description: Whether the port must be reachable (V(open)) or must not be (V(closed)).
+        description:
+          - Whether the port must be reachable (V(open)) or must not be (V(closed)). The latter is for V(tcp), V(tls),
+            V(http), V(https), V(transfer), V(smtp), V(dns) and V(ping), and never proved where there is no route.
         type: str
         choices: [open, closed]
         default: open
@@ -221,14 +222,11 @@ proofs:
           description: For V(tls), V(https) and V(smtp) with TLS, the server's certificate as base64 of its DER form.
           type: str
         version:
-          description: For V(tls) and V(smtp) with TLS, the version. V(tls) has C(alpn) too, what the server chose or empty.
+          description: For V(tls) and V(smtp) with TLS, the version. V(tls) has C(alpn) too, as the server chose.
           type: str
         status:
-          description: For V(http), V(https) and V(transfer), the status of the last answer.
+          description: For V(http), V(https) and V(transfer), the status of the last answer. C(reason) is its words.
           type: int
-        reason:
-          description: For V(http) and V(https), the words after the status.
-          type: str
         location:
           description: For V(http) and V(https), the C(Location) header of the last answer.
           type: str

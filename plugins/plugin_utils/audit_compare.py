@@ -70,10 +70,10 @@ def _checked(before: object, schema: str) -> Data:
     for part, needed in lists.items():
         entries = before.get(part)
         if not isinstance(entries, list) or not all(_has(entry, needed) for entry in entries):
-            raise RolloutError(f"{what}: '{part}' is not as an audit writes it; make the earlier audit again")
+            raise RolloutError(f"{what}: '{part}' is not as an audit writes it; name another one, or remove that file")
     for part, one in (("run", "made"), ("site", "verdict")):
         if not _has(before.get(part), (one,)):
-            raise RolloutError(f"{what}: '{part}' is not as an audit writes it; make the earlier audit again")
+            raise RolloutError(f"{what}: '{part}' is not as an audit writes it; name another one, or remove that file")
     return before
 
 

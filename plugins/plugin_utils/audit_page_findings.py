@@ -70,25 +70,31 @@ def findings(document: Data) -> str:
 def _finding(group: Group, document: Data) -> str:
     check = document["checks"].get(group.check, {})
     hurts = int(check.get("hurts", 1))
-    hosts = hosts_of(group.results)
-    items = "".join(_items(group.results, alone=len(group.results) == 1))
-    if len(group.results) == 1:
-        only = group.results[0]
-        where = place(only)
-        said = f'<span class="where">{esc(where)}:</span> {esc(only["message"])}' if where else esc(only["message"])
-        folded = "Evidence, cause and what to do"
-    else:
-        on = f" on {esc(named(hosts, len(document['hosts'])))}" if hosts else ""
-        said = f"{len(group.results):,} results{on}"
-        folded = f"Evidence, cause and what to do for {len(group.results):,} results"
+    count = len(group.results)
+    items = "".join(_items(group.results, alone=count == 1))
+    folded = "Evidence, cause and what to do" + (f" for {count:,} results" if count > 1 else "")
     return (
         f'<article class="finding {group.status}" id="{group.anchor}">\n'
         f"<h4>{status(group.status)} <code>{esc(group.check)}</code> <span>{esc(check.get('title', ''))}</span></h4>\n"
-        f'<p>{said}</p>\n<p class="facts"><span><span class="dots" aria-hidden="true">'
+        f'<p>{_said(group, document)}</p>\n<p class="facts"><span><span class="dots" aria-hidden="true">'
         f"{'●' * hurts}{'○' * (5 - hurts)}</span>{esc(HURTS.get(hurts, ''))}</span>"
         f"<span>{esc(VIEWS.get(str(check.get('view')), ''))}</span></p>\n"
         f"<details><summary>{folded}</summary>\n{items}</details>\n</article>\n"
     )
+
+
+def _said(group: Group, document: Data) -> str:
+    """Return what a finding says: the message, and of several results how many there are, and where."""
+    first = group.results[0]
+    where = place(first)
+    said = f'<span class="where">{esc(where)}:</span> {esc(first["message"])}' if where else esc(first["message"])
+    if len(group.results) == 1:
+        return said
+    hosts = hosts_of(group.results)
+    on = f" on {esc(named(hosts, len(document['hosts'])))}" if hosts else ""
+    if len({result["message"] for result in group.results}) == 1:
+        return f'<span class="where">{len(group.results):,} results{on}:</span> {esc(first["message"])}'
+    return f"{len(group.results):,} results{on}. The first: {said}"
 
 
 def _items(results: t.Sequence[Data], alone: bool = False) -> t.Iterator[str]:
@@ -105,9 +111,8 @@ def _items(results: t.Sequence[Data], alone: bool = False) -> t.Iterator[str]:
         first = members[0]
         where = "; ".join(esc(text) for text in map(place, members) if text)
         said = f'<p class="where">{where}</p><p>{esc(first["message"])}</p>'
-        causes = list(dict.fromkeys(text for text in map(cause, members) if text))
         told = (
-            ("Cause", "; ".join(causes)),
+            ("Cause", cause(members)),
             ("What to do", esc(first["fix"])),
             ("Accepted", esc(first["accepted"])),
         )

@@ -67,10 +67,11 @@ def filters(listed: str, what: str, statuses: t.Mapping[str, str]) -> str:
     )
 
 
-def cause(result: Data) -> str:
-    """Return where the cause of a result is, in HTML."""
-    told = result["cause"]
-    where = f" in {code(told['where'])}" if told["where"] else ""
+def cause(results: t.Sequence[Data]) -> str:
+    """Return where the cause is, in HTML, of results with the same variable and file."""
+    told = results[0]["cause"]
+    places = [code(where) for where in dict.fromkeys(result["cause"]["where"] for result in results) if where]
+    where = f" in {', '.join(places)}" if places else ""
     inventory = f"the inventory variable {code(told['variable'])}{where}" if told["variable"] else ""
     file = f"the file {code(told['file'])} on the host" if told["file"] else ""
     return ", and ".join(part for part in (inventory, file) if part)

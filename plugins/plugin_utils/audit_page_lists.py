@@ -184,7 +184,8 @@ def timeline(document: Data) -> str:
         for step in steps
     )
     parts = [
-        f"<p>Began {esc(moment(run['made']))} and took {run['seconds']:.1f} seconds.</p>\n",
+        f"<p>Made {esc(moment(run['made']))}, in {run['seconds']:.1f} seconds.</p>\n",
+        *(f'<p class="note st-unknown">{status(UNKNOWN, problem)}</p>\n' for problem in run["problems"]),
         '<div class="table timeline" role="region" aria-labelledby="run-title" tabindex="0"><table>'
         '<caption class="unseen">The steps of the run</caption><thead><tr><th scope="col">Step</th>'
         '<th scope="col" class="num">At (s)</th><th scope="col" class="num">Took (s)</th>'

@@ -60,6 +60,7 @@ h1,h2,h3,h4,p,pre,dl,dd,ul,figure{margin:0}
 .skip{position:absolute;left:1rem;top:-6rem;z-index:9;padding:.6rem 1rem;background:var(--card);
 border:1px solid var(--line)}
 .skip:focus{top:1rem}
+main:focus{outline:none}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .soft{color:var(--soft)}
 
@@ -171,7 +172,7 @@ td.dim{background:var(--unknown-ground)}
 
 .host,.check{border-top:1px solid var(--line)}
 .host>summary,.check>summary{width:auto;color:var(--ink);padding:.6rem 0;display:grid;
-grid-template-columns:.7rem 8rem minmax(0,1fr) auto;gap:.1rem .8rem;align-items:baseline;list-style:none}
+grid-template-columns:.7rem 9.5rem minmax(0,1fr) auto;gap:.1rem .8rem;align-items:baseline;list-style:none}
 .host>summary::before,.check>summary::before{content:"▸";content:"▸"/"";color:var(--soft);font-size:.8em}
 .host[open]>summary::before,.check[open]>summary::before{content:"▾";content:"▾"/""}
 .host>summary::-webkit-details-marker,.check>summary::-webkit-details-marker{display:none}
@@ -193,6 +194,7 @@ grid-template-columns:.7rem 8rem minmax(0,1fr) auto;gap:.1rem .8rem;align-items:
 @media(min-width:75rem){#map figure{margin-inline:calc(50% - min(50vw - 2.5rem,43rem))}}
 .timeline table{min-width:38rem}
 .timeline tbody th{min-width:12rem}
+.timeline tbody :is(th,td){vertical-align:middle}
 footer{padding-block:2rem 3rem;color:var(--soft);font-size:.875rem}
 
 @media(max-width:40rem){
@@ -210,7 +212,8 @@ header .wrap{flex-wrap:wrap}h1{flex:1 1 9rem}header p{order:3;flex-basis:100%}
 }
 @media(prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}.skip{transition:top .15s}}
 @media print{
-body{font-size:10pt;background:#fff}
+html{font-size:80%}
+body{background:#fff}
 nav,.skip,.filter,button{display:none}
 nav{position:static}
 .many .later,.many .host{content-visibility:visible}

@@ -237,7 +237,8 @@ def same_after_boot(host: Host, site: Site) -> t.Iterator[Result]:
         return
     files = ", ".join(short(path) for path in disk["files"][:5]) or "the files of the network backend"
     backend = short(disk["backend"])
-    stored = {(short(entry["interface"]), ipv6(entry["address"], "disk")): entry for entry in disk["addresses"]}
+    own = [entry for entry in disk["addresses"] if ":" in str(entry["address"])]
+    stored = {(short(entry["interface"]), ipv6(entry["address"], "disk")): entry for entry in own}
     # What scope an address has, the disk does not say: link-local ones are the kernel's own affair.
     stored = {key: entry for key, entry in stored.items() if key[1] >> 118 != 0xFE80 >> 6}
     names = {name for name, _address in stored} | _managed(host, site)

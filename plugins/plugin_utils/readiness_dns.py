@@ -168,8 +168,8 @@ CHECKS = (
         "D01",
         "Each server has the published addresses",
         4,
-        "Each authoritative server, asked over IPv4 and IPv6, has the AAAA record of the plan and the A record of the "
-        "inventory for each published name, and all servers have the same.",
+        "Each authoritative server, asked over IPv4 and IPv6, has the AAAA record of the plan and an A record of the "
+        "host for each published name, and all servers have the same.",
         "RFC 1034, section 4.2.2; RFC 4472, section 4.2",
         names.addresses,
     ),

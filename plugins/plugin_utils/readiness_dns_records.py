@@ -81,7 +81,9 @@ def check_of(found: Data) -> str:
 def found_by(view: View, check: str) -> list[Result]:
     """Return the findings of a check."""
     return merged(
-        _result(view, found, check) for found in view.site.dns.get("findings") or () if check_of(found) == check
+        _result(view, found, check)
+        for found in view.site.dns.get("findings") or ()
+        if check_of(found) == check and absolute(found.get("zone") or "") not in view.empty
     )
 
 

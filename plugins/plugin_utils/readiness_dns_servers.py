@@ -34,6 +34,8 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import revers
 
 LEAST = 2  # name servers with IPv6, and networks that they are in
 NETWORK = 48  # bits: what one provider gives one site, and what fails at once
+_UNLISTED = "its NS records were not read, so its servers are not known"
+_TRANSFER = "let the key of ipv6_dns transfer the zone"
 _NIBBLES = re.compile(r"(?:[0-9a-f]\.){1,32}ip6\.arpa\.", re.ASCII)
 
 
@@ -108,7 +110,8 @@ def _reverse_zone(view: View, zone: str) -> Result:
         )
     if lines:
         return passed("it begins between two digits, and is on its servers", evidence=(*lines, *silent), **about)
-    return unknown("no server of it was heard", evidence=tuple(silent), variable="ipv6_dns", **about)
+    text = _UNLISTED if view.unlisted(zone) else "no server of it was heard"
+    return unknown(text, evidence=tuple(silent), variable="ipv6_dns", fix=_TRANSFER, **about)
 
 
 def serials(site: Site) -> list[Result]:
@@ -118,12 +121,12 @@ def serials(site: Site) -> list[Result]:
     if found:
         return found
     found = found_by(view, "D12")
-    for zone in sorted(view.zones):
+    for zone in view.served():
         found.append(_serial(view, zone))
     for server in view.every_server():
         if server.family == "ipv4":
             found += _silent4(view, server)
-    if not view.site.lab.get("ipv4") and not view.site.outside_why:
+    if "ipv4" not in view.families and not view.site.outside_why:
         found.append(unknown("the lab machine has no IPv4, so no server was asked over it", family="ipv4"))
     for host, name in view.published():
         zone = view.zone_of(name)
@@ -164,6 +167,8 @@ def _serial(view: View, zone: str) -> Result:
     if view.data(zone, "DS") and signed == {False}:
         text = "the zone above says that it is signed (DS), and it is not"
         return failed(text, evidence=(f"{zone} DS {plain(view.data(zone, 'DS')[0])}", *lines), **how, **about)
+    if view.unlisted(zone):
+        return unknown(_UNLISTED, evidence=tuple(lines), variable="ipv6_dns", fix=_TRANSFER, **about)
     if not heard:
         return unknown("no server of it was heard", evidence=tuple(lines), **about)
     text = "all its servers have the same serial"
@@ -226,7 +231,7 @@ def name_servers(site: Site) -> list[Result]:
     if found:
         return found
     sets: dict[tuple[str, ...], list[str]] = {}
-    for zone in sorted(view.zones, key=lambda name: (name.endswith(".arpa."), name)):
+    for zone in view.served():
         sets.setdefault(tuple(view.data(zone, "NS")), []).append(zone)
     named = {zones[0]: _name_servers(view, zones) for zones in sets.values()}
     # That there is one server, or one without AAAA, is what the judgement of the servers says too.
@@ -243,6 +248,8 @@ def name_servers(site: Site) -> list[Result]:
 
 def _name_servers(view: View, zones: t.Sequence[str]) -> Result:
     about = {"name": zones[0], "family": "ipv6"}
+    if view.unlisted(zones[0]):
+        return unknown(_UNLISTED, variable="ipv6_dns", fix=_TRANSFER, **about)
     servers = [server for server in view.servers(zones[0]) if server.family == "ipv6"]
     good = {server.name for server in servers if server.address}
     elsewhere = sorted({server.name for server in servers if not server.address})

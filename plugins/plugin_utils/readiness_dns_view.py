@@ -30,6 +30,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import revers
 
 GROUP = "dns"
 TYPES = {"ipv4": "A", "ipv6": "AAAA"}
+_OF_NAMES = ("NS", "MX", "PTR", "CNAME", "SRV")  # types whose data are names, of which the case does not matter
 MOST_WITHOUT_IPV6 = 10  # names of a zone that have IPv4 only, and are asked for
 
 
@@ -63,6 +64,9 @@ class View:
         self.records: dict[tuple[str, str], list[Data]] = {}
         for record in site.dns.get("records") or ():
             self.records.setdefault((absolute(record["name"]), str(record["type"])), []).append(record)
+        # What name servers make by themselves where nobody gives them the zone (RFC 6303, section 3), is none.
+        self.empty = {z for z in self.zones if self.data(z, "NS") == [z] and not self._has_address(z)}
+        self.zones = {name: zone for name, zone in self.zones.items() if name not in self.empty}
         self._unknown = {
             (absolute(item["name"]), str(item["type"])): str(item["reason"]) for item in site.dns.get("unknown") or ()
         }
@@ -70,7 +74,8 @@ class View:
         self.primary = str(settings.get("server") or "") if isinstance(settings, t.Mapping) else ""
         port = settings.get("port") if isinstance(settings, t.Mapping) else None
         self._port = int(port) if str(port or "").isdigit() else 53
-        self.families = [family for family in FAMILIES if family == "ipv6" or site.lab.get("ipv4")]
+        own = str(site.lab.get("ipv4") or "")  # an inventory may reach a lab machine without IPv4 by its IPv6 address
+        self.families = [family for family in FAMILIES if family == "ipv6" or (own and ":" not in own)]
         self._signed: dict[str, bool] = {}
         self._hosts: dict[str, str] = {}
         self._wanted: dict[str, set[str]] = {}
@@ -84,10 +89,15 @@ class View:
 
     # -- the records --------------------------------------------------------------------------------------------
 
+    def _has_address(self, name: str) -> bool:
+        return any((name, kind) in self.records for kind in TYPES.values())
+
     def data(self, name: str, kind: str) -> list[str]:
         """Return the data of an RRset; addresses in one form, each once."""
         found = [str(record["data"]) for record in self.records.get((absolute(name), kind), ())]
-        return sorted({_canonical(text) for text in found} if kind in TYPES.values() else set(found))
+        if kind in TYPES.values():
+            return sorted({_canonical(text) for text in found})
+        return sorted({text.lower() if kind in _OF_NAMES else text for text in found})
 
     def ttls(self, name: str, kind: str) -> set[int]:
         """Return the TTLs of an RRset."""
@@ -123,6 +133,15 @@ class View:
         """Return the addresses that a published name is meant to have: those of all hosts that have the name."""
         return sorted(self._wanted.get(absolute(name), ()))
 
+    def own_ipv4(self, name: str) -> list[str]:
+        """Return the IPv4 addresses of a host: that of the inventory, where it is a proxy, and those that it has."""
+        host = self.site.hosts[name]
+        if not host.spec.get("ipv4"):
+            return []
+        told = [host.spec["ipv4"], *(host.variables.get("v4_proxy_public") or ())]
+        told += [one.get("address") for one in host.audit.get("addresses") or () if one.get("interface") != "lo"]
+        return sorted({_canonical(one) for one in told if "." in str(one)})
+
     def _meant(self, host: Host, proxied: bool) -> set[str]:
         """Return the addresses that the names of a host are meant to have."""
         return set(self._proxies()) if proxied and not host.spec.get("ipv4") else {_canonical(host.spec["address"])}
@@ -133,6 +152,18 @@ class View:
         return [_canonical(one) for one in told if ":" in str(one)]
 
     # -- the servers --------------------------------------------------------------------------------------------
+
+    def served(self) -> list[str]:
+        """Return the zones whose servers are judged, forward zones first.
+
+        A zone of IPv4 addresses that was not read whole is none: single PTR records of it were asked for, and no more.
+        """
+        found = [zone for zone in self.zones if not (zone.endswith(".in-addr.arpa.") and self.unlisted(zone))]
+        return sorted(found, key=lambda name: (name.endswith(".arpa."), name))
+
+    def unlisted(self, zone: str) -> bool:
+        """Tell whether the NS records of a zone were not read: it was asked for some names, and not transferred."""
+        return self.zones[zone].get("by") != "transfer" and not self.data(zone, "NS")
 
     def servers(self, zone: str) -> list[Server]:
         """Return the servers of a zone, by address."""
@@ -151,7 +182,7 @@ class View:
     def every_server(self) -> dict[Server, list[str]]:
         """Return all servers with their zones."""
         found: dict[Server, list[str]] = {}
-        for zone in sorted(self.zones):
+        for zone in self.served():
             for server in self.servers(zone):
                 found.setdefault(server, []).append(zone)
         return found

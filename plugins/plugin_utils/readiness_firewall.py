@@ -57,8 +57,7 @@ CHECKS = (
         "inside",
         4,
         "Each rule that lets somebody in over one family has a twin in the other or a declared reason, and each "
-        "declared "
-        "service is open over IPv6 for those who are meant.",
+        "declared service is open over IPv6 for those who are meant.",
         "RFC 9099, section 2.7.1; docs/parity.md",
         readiness_firewall_parity.twins,
     ),
@@ -68,8 +67,7 @@ CHECKS = (
         "outside",
         4,
         "Types 1, 2, 3, 4, 128 and 129 get in, 133 to 136 with hop limit 255, and 130 to 132 and 143 from the link; "
-        "and an "
-        "echo request from outside is answered.",
+        "and an echo request from outside is answered.",
         "RFC 4890, section 4.4.1",
         readiness_firewall_icmp.messages,
     ),
@@ -88,8 +86,7 @@ CHECKS = (
         "outside",
         3,
         "Routing header type 0, overlapping fragments, a first fragment without its headers and an unknown header "
-        "are not "
-        "answered; an echo request in two valid fragments is.",
+        "are not answered; an echo request in two valid fragments is.",
         "RFC 5095, section 3; RFC 5722, section 4; RFC 7112, section 5; RFC 8200, section 4",
         readiness_firewall_icmp.extension_headers,
     ),
@@ -109,8 +106,7 @@ CHECKS = (
         "inside",
         4,
         "Saved and running rules of each family are the same apart from counters, comments and chains that daemons "
-        "make, "
-        "and what loads them is enabled and starts before the network.",
+        "make, and what loads them is enabled and starts before the network.",
         "netfilter-persistent(8); systemd.special(7), network-pre.target",
         readiness_firewall_saved.saved,
     ),

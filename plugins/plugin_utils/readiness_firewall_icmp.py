@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_reach
@@ -111,22 +112,27 @@ def messages(host: Host, site: Site) -> t.Iterator[Result]:
 
 def _sorted(host: Host) -> tuple[list[str], list[str], tuple[str, ...]]:
     """Return the messages that the rules refuse, those that depend, and the rules that say so."""
-    rules = Rules(readiness_reach.texts(host, "ipv6"), readiness_reach.device(host, "ipv6"))
-    own = readiness_reach.own_address(host, "ipv6")
+    texts, own = readiness_reach.texts(host, "ipv6"), readiness_reach.own_address(host, "ipv6")
+    refused, unsure, evidence = _by_rules(texts, readiness_reach.device(host, "ipv6"), own)
     doubt = readiness_reach.maybe_refused(host, "ipv6")
+    return list(refused), [*unsure, *([doubt] if doubt and not refused else [])], evidence
+
+
+@functools.lru_cache(maxsize=512)
+def _by_rules(
+    texts: tuple[str, ...], interface: str, own: str
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    rules = Rules(texts, interface)
     refused, unsure, evidence = [], [], []
     for one in NEEDED:
-        message = Message(one.type, one.code, one.source, one.destination or own)
-        verdict = rules.verdict(message, one.state, one.hops)
-        name = f"type {one.type}{f'/{one.code}' if one.type == 4 else ''} ({one.name})"
+        verdict = rules.verdict(Message(one.type, one.code, one.source, one.destination or own), one.state, one.hops)
         if verdict.result == "accept":
             continue
+        name = f"type {one.type}{f'/{one.code}' if one.type == 4 else ''} ({one.name})"
         sure = verdict.result == "refuse" and not (one.destination and rules.of_groups)
         (refused if sure else unsure).append(name)
         evidence.append(f"{name}: {readiness_reach.rule(verdict)}")
-    if doubt and not refused:
-        unsure.append(doubt)
-    return refused, unsure, tuple(evidence)
+    return tuple(refused), tuple(unsure), tuple(evidence)
 
 
 def _answered(host: Host, site: Site, about: dict[str, t.Any]) -> Result:
@@ -148,8 +154,7 @@ def _answered(host: Host, site: Site, about: dict[str, t.Any]) -> Result:
     if seen.get("open") or seen.get("closed"):
         return failed(
             "the rules of the host let an echo request in and TCP gets through, but nobody answers it: ICMPv6 is "
-            "filtered "
-            "on the way",
+            "filtered on the way",
             evidence=(f"probe: ping {host.spec['address']}: {told}",),
             fix="let ICMPv6 through the filters in front of the host (RFC 4890, section 4.3.1)",
             **about,
@@ -183,12 +188,13 @@ def too_big(host: Host, site: Site) -> t.Iterator[Result]:
     elif seen.get("replied_after") and 0 < int(seen.get("after") or 0) <= MTU:
         yield passed(
             f"after Packet Too Big for {MTU} octets the host answers in pieces that fit",
-            evidence=(f"the largest packet: {seen.get('before')} octets before, {seen.get('after')} after",),
+            # How large they were before depends on whether an audit has said so in the last ten minutes.
+            evidence=(f"the largest packet afterwards: {line(seen.get('after'))} octets",),
             **about,
         )
     else:
-        after = f"{seen.get('after')} octets after" if seen.get("replied_after") else "no answer after"
-        evidence = [f"the largest packet: {seen.get('before')} octets before, {after}"]
+        after = f"{line(seen.get('after'))} octets" if seen.get("replied_after") else "no answer"
+        evidence = [f"the largest packet afterwards: {after}"]
         if host.look is not None and not readiness_reach.unseen(host, "ipv6"):
             rules = Rules(readiness_reach.texts(host, "ipv6"), readiness_reach.device(host, "ipv6"))
             own = readiness_reach.own_address(host, "ipv6")
@@ -196,8 +202,7 @@ def too_big(host: Host, site: Site) -> t.Iterator[Result]:
             evidence.append(f"IPv6, type 2: {verdict.result} by {readiness_reach.rule(verdict)}")
         yield failed(
             f"the host goes on with packets that are too big after Packet Too Big for {MTU} octets: behind a tunnel "
-            "its "
-            "large answers get lost",
+            "its large answers get lost",
             evidence=tuple(evidence),
             variable="ip6tables_state",
             fix="let ICMPv6 type 2 in to the host (role ip6tables), and through the filters in front of it",

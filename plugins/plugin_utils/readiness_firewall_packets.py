@@ -9,6 +9,7 @@ and messages of the link. So what is known of such a packet is decided before, a
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach import Packet, Verdict, view_of
@@ -30,6 +31,7 @@ ABOVE = "--hashlimit-above"
 OF_GROUPS = ("addrtype", "pkttype")
 
 
+@functools.lru_cache(maxsize=512)
 def settled(text: str, state: str, hops: int = FAR) -> str:
     """Return rules as one packet meets them: with this state of connection tracking and this hop limit."""
     lines = []

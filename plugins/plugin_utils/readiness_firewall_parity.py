@@ -9,6 +9,7 @@ nobody is meant to get in. It is never healthy that IPv6 lets in more than IPv4 
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import intervals
@@ -48,17 +49,25 @@ IPV4, IPV6 = FAMILIES
 # ---------------------------------------------------------------------------------------------------------- F03
 
 
-def _widest(host: Host, family: str) -> PortReach:
+@functools.lru_cache(maxsize=512)
+def _rules(texts: tuple[str, ...], family: str) -> RuleSet:
+    """Read rules once for all hosts that have the same."""
+    return RuleSet(texts, family)
+
+
+@functools.lru_cache(maxsize=512)
+def _widest(texts: tuple[str, ...], family: str, interface: str) -> PortReach:
     """Return what happens at the TCP ports that rules don't name: the widest range that is treated alike."""
-    rules = RuleSet(readiness_reach.texts(host, family), family)
-    view = view_of(Packet("tcp", 0, readiness_reach.device(host, family)), family)
+    rules = _rules(texts, family)
+    view = view_of(Packet("tcp", 0, interface), family)
     ranges = [reach for _number, reach in rules.walk(view, [((1, PORTS), hosts(family))]).port_reach()]
     return max(ranges, key=lambda one: one.high - one.low)
 
 
 def _input(host: Host, family: str) -> str:
     """Return the default of INPUT: ``open``, ``closed``, or ``depends``."""
-    fate = Fate(*_widest(host, family)[2:])
+    told = _widest(readiness_reach.texts(host, family), family, readiness_reach.device(host, family))
+    fate = Fate(*told[2:])
     if listener_reach.is_open(fate, family):
         return "open"
     return "depends" if fate.depends and not fate.refused else "closed"
@@ -66,7 +75,7 @@ def _input(host: Host, family: str) -> str:
 
 def _forward(host: Host, family: str) -> str:
     """Return the default of FORWARD: by the end of the chain, or by its policy."""
-    rules = RuleSet(readiness_reach.texts(host, family), family)
+    rules = _rules(readiness_reach.texts(host, family), family)
     closed = rules.policy("filter", "FORWARD") in ("DROP", "REJECT") or _closes(rules, "FORWARD", 0)
     return "closed" if closed else "open"
 
@@ -114,7 +123,7 @@ def defaults(host: Host, _site: Site) -> t.Iterator[Result]:
 
 
 def _open_input(host: Host, evidence: tuple[str, ...], about: dict[str, t.Any]) -> t.Iterator[Result]:
-    empty = not any(table.rules for table in RuleSet(readiness_reach.texts(host, IPV6), IPV6).tables.values())
+    empty = not any(table.rules for table in _rules(readiness_reach.texts(host, IPV6), IPV6).tables.values())
     reachable = any(
         entry["family"] == IPV6 and entry["scope"] == "global"
         for interface in (host.look or {})["interfaces"]
@@ -163,7 +172,7 @@ def _open_forward(host: Host, evidence: tuple[str, ...], about: dict[str, t.Any]
 
 
 def _policies(host: Host, family: str) -> str:
-    rules = RuleSet(readiness_reach.texts(host, family), family)
+    rules = _rules(readiness_reach.texts(host, family), family)
     told = ", ".join(f"policy of {chain} {rules.policy('filter', chain)}" for chain in ("INPUT", "FORWARD"))
     if not any(table.rules for table in rules.tables.values()):
         return f"{told}, no rules"
@@ -186,11 +195,18 @@ def _sides(host: Host, site: Site) -> Sides:
     trusted = [str(one) for one in readiness_site.trusted(host, site)] + [NEIGHBOURS]
     apart = {family: intervals.union([address_range(one, family) or () for one in trusted]) for family in FAMILIES}
     everyone = {family: intervals.without(hosts(family), apart[family]) for family in FAMILIES}
-    pairs = [
+    members = tuple((str(one.spec.get("ipv4") or ""), str(one.spec["address"])) for one in site.hosts.values())
+    return Sides(everyone, Twins(_pairs(members), everyone), trusted)
+
+
+@functools.lru_cache(maxsize=4)
+def _pairs(members: tuple[tuple[str, str], ...]) -> list[tuple[Set, Set]]:
+    """Return the IPv4 and IPv6 addresses of all hosts; each host of a site asks for the same."""
+    fleet = {str(number): {"ipv4": old, "address": new} for number, (old, new) in enumerate(members)}
+    return [
         (address_range(old, IPV4) or (), intervals.union([address_range(one, IPV6) or () for one in new]))
-        for old, new in plan_addresses({name: one.spec for name, one in site.hosts.items()}).items()
+        for old, new in plan_addresses(fleet).items()
     ]
-    return Sides(everyone, Twins(pairs, everyone), trusted)
 
 
 def _fate(entry: Data, family: str, everyone: Set) -> Fate:
@@ -223,9 +239,8 @@ def twins(host: Host, site: Site) -> t.Iterator[Result]:
     report = readiness_reach.report(host, site)
     found = list(_services(host, report))
     sides = _sides(host, site)
-    rules = {family: readiness_reach.texts(host, family) for family in FAMILIES}
-    interfaces = {family: readiness_reach.device(host, family) for family in FAMILIES}
-    compared = parity.firewall_parity(rules, None, sides.trusted, interfaces)
+    ipv4, ipv6 = ((readiness_reach.texts(host, family), readiness_reach.device(host, family)) for family in FAMILIES)
+    compared = _compared(*ipv4, *ipv6, tuple(sides.trusted))
     for entry in compared["entries"]:
         if entry["protocol"] not in SKIPPED and entry["verdict"] != "same":
             found += _entry(host, report, entry, sides)
@@ -244,10 +259,16 @@ def twins(host: Host, site: Site) -> t.Iterator[Result]:
         )
 
 
+@functools.lru_cache(maxsize=512)
+def _compared(ipv4: tuple[str, ...], way4: str, ipv6: tuple[str, ...], way6: str, trusted: tuple[str, ...]) -> Data:
+    """Return the parity report; hosts with the same rules share it, so it must not be changed."""
+    return parity.firewall_parity({IPV4: ipv4, IPV6: ipv6}, None, list(trusted), {IPV4: way4, IPV6: way6})
+
+
 def _services(host: Host, report: Data) -> t.Iterator[Result]:
     """What the rules make of declared services: closed, or open to more than those who are meant."""
     management = readiness_reach.management_port(host)
-    known = readiness_reach.known(host)
+    known = readiness_reach.stated(host)
     for finding in report["findings"]:
         place = (finding["protocol"], finding["port"])
         if finding["code"] not in ("closed", "too_open", "undecided") or place not in known:
@@ -260,6 +281,7 @@ def _services(host: Host, report: Data) -> t.Iterator[Result]:
             line(finding["message"]) + (f"; {doubt}" if doubt else ""),
             service=known[place].name,
             address=line(finding["address"]),
+            family="".join(family for family in FAMILIES if f"rules of {NAMES[family]}" in finding["message"]),
             evidence=stable(finding["evidence"]),
             variable="ipv6_services" if host.has(known[place].name) else "ipv6_listeners",
             fix=line(finding["remedy"]),
@@ -279,8 +301,11 @@ def _entry(host: Host, report: Data, entry: Data, sides: Sides) -> t.Iterator[Re
     }
     text = line(entry["message"])
     if _more(fates, comparison):
+        if not str(entry["ports"]).isdecimal() and _input(host, IPV6) == "open":
+            about["service"] = "what no rule names"  # all such ranges have one cause, see F03
         if not ports:
             doubt = readiness_reach.maybe_refused(host, IPV6)
+            doubt = doubt or ("the rules of IPv4 don't decide" if fates[IPV4].depends else "")
             make = unknown if doubt else failed
             yield make(
                 f"IPv6 lets in more than IPv4, and nobody declared it: {text}" + (f"; {doubt}" if doubt else ""),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import typing as t
@@ -51,8 +52,12 @@ Canonical = t.Dict[t.Tuple[str, str], t.Tuple[str, t.List[t.Tuple[Key, str]]]]
 # ------------------------------------------------------------------------------------------------- one form of rules
 
 
+@functools.lru_cache(maxsize=512)
 def canonical(text: str, family: str) -> Canonical:
-    """Return rules by table and chain in one form, without counters, comments and what daemons make at run time."""
+    """Return rules by table and chain in one form, without counters, comments and what daemons make at run time.
+
+    Hosts with the same rules share it, so it must not be changed.
+    """
     found: Canonical = {}
     for table, told in parse_tables(text).items():
         chains = {chain for chain in told.policies if not chain.startswith(MADE_BY_DAEMONS)}
@@ -152,13 +157,21 @@ def saved(host: Host, _site: Site) -> t.Iterator[Result]:
         if why:
             yield unknown(why, family=family)
             continue
-        running = {}
-        for text in readiness_reach.texts(host, family):
-            running.update(canonical(text, family))
+        running = _together([canonical(text, family) for text in readiness_reach.texts(host, family)])
         rules += len(running)
         yield _family(told[family], running, family)
     if rules:
         yield _loader(loader, unit)
+
+
+def _together(parts: t.Iterable[Canonical]) -> Canonical:
+    """Return the rules of both back ends as one: a file holds those of one only."""
+    found: Canonical = {}
+    for part in parts:
+        for place, (policy, rules) in part.items():
+            before, others = found.get(place, ("", []))
+            found[place] = (before if before not in ("", "ACCEPT") else policy, [*others, *rules])
+    return found
 
 
 def _family(told: Data, running: Canonical, family: str) -> Result:
@@ -220,11 +233,10 @@ def _loader(loader: Data, unit: str) -> Result:
 
 
 @of_host
-def owners(host: Host, site: Site) -> t.Iterator[Result]:
+def owners(host: Host, _site: Site) -> t.Iterator[Result]:
     """F10: no program has rules of its own that nobody declared."""
     told = host.look or {}
-    declared = host.variables.get("readiness_rule_owner") or site.setting("readiness_rule_owner", PERSISTENT)
-    allowed = {str(one) for one in (declared if isinstance(declared, (list, tuple)) else [declared])}
+    allowed = set(readiness_reach.listed(host, "readiness_rule_owner"))
     about: dict[str, t.Any] = {"variable": "readiness_rule_owner"}
     found = [
         failed(

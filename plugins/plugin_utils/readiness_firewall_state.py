@@ -55,10 +55,9 @@ def _answers(host: Host, family: str) -> Result:
             fix="load nf_conntrack, or allow the host to (containers and small kernels lack it)",
             **about,
         )
-    packet = reach.Packet(
-        "tcp", CLIENT_PORT, readiness_reach.device(host, family), readiness_reach.own_address(host, family)
-    )
-    answers = reach.verdict([settled(text, "ESTABLISHED") for text in texts], family, packet, ANYBODY[family])
+    packet = readiness_reach.packet(host, family, CLIENT_PORT)
+    rules = tuple(settled(text, "ESTABLISHED") for text in texts)
+    answers = readiness_reach.verdict(rules, family, packet, ANYBODY[family])
     evidence = (f"{NAMES[family]}: an answer to port {CLIENT_PORT}: {readiness_reach.rule(answers)}",)
     if answers.result == "accept":
         return passed(
@@ -80,15 +79,16 @@ def _answers(host: Host, family: str) -> Result:
 
 def _management_ipv6(host: Host, site: Site) -> t.Iterator[Result]:
     port = readiness_reach.management_port(host)
-    packet = reach.Packet("tcp", port, readiness_reach.device(host, "ipv6"), readiness_reach.own_address(host, "ipv6"))
-    texts = [settled(text, "NEW") for text in readiness_reach.texts(host, "ipv6")]
+    packet = readiness_reach.packet(host, "ipv6", port)
+    rules = readiness_reach.texts(host, "ipv6")
+    new = tuple(settled(text, "NEW") for text in rules)
     asked = 0
     kept_out, unsure, evidence = [], [], []
     for variable in SOURCES:
-        for source in host.variables.get(variable) or site.setting(variable, None) or ():
+        for source in readiness_reach.listed(host, variable) or site.setting(variable, None) or ():
             asked += 1
-            there = reach.verdict(texts, "ipv6", packet, source)
-            back = reach.answer(readiness_reach.texts(host, "ipv6"), "ipv6", packet, source)
+            there = readiness_reach.verdict(new, "ipv6", packet, str(source))
+            back = readiness_reach.answer(rules, "ipv6", packet, str(source))
             worst = back if there.result == "accept" else there
             evidence.append(f"tcp {port} from {line(source)} ({variable}): {readiness_reach.rule(worst)}")
             if worst.result == "refuse":
@@ -122,7 +122,7 @@ def _management_ipv4(host: Host) -> t.Iterator[Result]:
         yield not_applicable("the host is not managed by its IPv4 address", **about)
         return
     port = readiness_reach.management_port(host)
-    packet = reach.Packet("tcp", port, readiness_reach.device(host, "ipv4"), readiness_reach.own_address(host, "ipv4"))
+    packet = readiness_reach.packet(host, "ipv4", port)
     found = reach.reach([settled(text, "NEW") for text in readiness_reach.texts(host, "ipv4")], "ipv4", packet)
     if found.accepted:
         few = ", ".join(found.accepted[:3]) if found.refused else "everyone"

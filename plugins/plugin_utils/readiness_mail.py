@@ -201,9 +201,9 @@ def _refused(host: Host, site: Site, way: Way, about: t.Mapping[str, str]) -> Re
         return passed(
             f"over {TITLES[way.family]} a stranger's mail to a stranger is refused", evidence=(reply,), **about
         )
-    client = way.source or site.lab.get("ipv4" if way.family == "ipv4" else "outside_source")
-    if client and settings.is_trusted(host, client):
-        said = f"mynetworks trusts the lab machine ({client}), so it is no stranger"
+    # Over IPv6 it was asked from an address that nobody is to trust; over IPv4 the lab machine may be the site's own.
+    if way.family == "ipv4" and settings.is_trusted(host, site.lab.get("ipv4")):
+        said = f"mynetworks trusts the lab machine ({site.lab['ipv4']}), so it is no stranger"
         return unknown(said, evidence=(reply, sender.line(host, "mynetworks")), **about)
     return failed(
         f"over {TITLES[way.family]} it relays for strangers",

@@ -28,6 +28,11 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model impor
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import name_of
 
+try:
+    import dns.exception
+except ImportError:
+    pass  # then no records were read
+
 SELECTOR = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,61}[a-z0-9_])?", re.ASCII | re.IGNORECASE)
 OF_NAMES = ("A", "AAAA", "MX", "TXT")
 OF_DOMAINS = ("MX", "NS", "TXT", "A", "AAAA")
@@ -39,8 +44,12 @@ class Records:
     def __init__(self, site: Site) -> None:
         self._why = site.dns_why
         self._held: dict[Key, list[str]] = {}
+        self._odd: set[Key] = set()
         for record in site.dns.get("records") or ():
-            self._held.setdefault(Key(str(record["name"]).lower(), str(record["type"])), []).append(str(record["data"]))
+            key, data = Key(str(record["name"]).lower(), str(record["type"])), str(record["data"])
+            self._held.setdefault(key, []).append(data)
+            if key.type == "TXT" and not _readable(data):
+                self._odd.add(key)
         self._zones = {str(name).lower(): zone for name, zone in (site.dns.get("zones") or {}).items()}
         self._unknown = {(str(one["name"]).lower(), one["type"]) for one in site.dns.get("unknown") or ()}
         self._hosts = site.hosts.values()
@@ -50,6 +59,8 @@ class Records:
         return {key: self._one(key) for key in keys}
 
     def _one(self, key: Key) -> Rrset | Problem | None:
+        if key in self._odd:
+            return Problem("it can't be read")
         if key in self._held:
             return Rrset(0, tuple(sorted(self._held[key])))
         alias = self._held.get(Key(key.name, "CNAME"))
@@ -76,6 +87,14 @@ class Records:
             or (key.type == "PTR" and key.name == name_of(*any_address(host.spec["address"], host.name)))
             for host in self._hosts
         )
+
+
+def _readable(data: str) -> bool:
+    try:
+        dns_names.txt_text(data)
+    except (dns.exception.DNSException, ValueError):
+        return False
+    return True
 
 
 def _nobody(keys: t.Sequence[Key]) -> dict[Key, Rrset | Problem | None]:

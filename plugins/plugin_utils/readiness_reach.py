@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import reach
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.icmpv6 import MARK
 from ansible_collections.ipv6.rollout.plugins.module_utils.probe_link import plain
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import FAMILIES as NAMES
@@ -27,14 +28,17 @@ OURS = "ipv6_rollout"  # what the names of the nft tables begin with that this c
 BANNING = ("f2b-", "crowdsec", "sshguard")
 NFT_FAMILIES = {"ipv4": ("ip", "inet", "netdev", "bridge"), "ipv6": ("ip6", "inet", "netdev", "bridge")}
 
-# What the playbook ipv6_only opens beside the declared services: the mark of the rule tells who uses the port.
-_OPENED = re.compile(
+# What the playbook ipv6_only opens beside the declared services, and what it narrows to the proxies on a host without
+# IPv4: the mark of the rule tells for whom it is.
+_MARKED = re.compile(
     r"^-A INPUT (?:-s (?P<source>\S+) )?-p (?P<protocol>tcp|udp) -m \w+ --dport (?P<port>\d+) "
-    + rf'-m comment --comment "{re.escape(MARK)}service (?P<name>backup-mx|dns64|v4-proxy-\d+)"',
+    + rf'-m comment --comment "{re.escape(MARK)}service (?P<name>[a-z0-9_.-]+)"',
     re.MULTILINE,
 )
+_OPENED = re.compile(r"backup-mx|dns64|v4-proxy-\d+")
 # What differs from run to run: the numbers of processes, and how many workers there are.
 _PIDS = re.compile(r"\(pid \d+(?: and \d+ more)?, ")
+_COUNTERS = re.compile(r"^# (?:Generated|Completed) .*\n|(?<=[A-Z-]) \[\d+:\d+\]$|^\[\d+:\d+\] ", re.MULTILINE)
 _COUNT = re.compile(r", \d+ sockets(?=,)")
 
 
@@ -64,21 +68,45 @@ def meant(host: Host) -> list[t.Any]:
     """Return all that is meant to listen on a host: what is declared, and what the playbook ipv6_only opened there."""
     management, *others = readiness_site.declared(host)
     opened: dict[tuple[str, int], dict[str, t.Any]] = {}
-    for one in _OPENED.finditer(str(firewall(host, "ipv6").get("saved") or "")):
+    narrowed: dict[tuple[str, int], list[str]] = {}
+    for one in _MARKED.finditer(str(firewall(host, "ipv6").get("saved") or "")):
         place = (one["protocol"], int(one["port"]))
-        entry = opened.setdefault(
-            place, {"name": one["name"], "port": place[1], "protocol": place[0], "sources": [], "families": ["ipv6"]}
-        )
-        entry["sources"] += [one["source"]] if one["source"] else []
+        source = [one["source"]] if one["source"] else []
+        if _OPENED.fullmatch(one["name"]):
+            entry = {"name": one["name"], "port": place[1], "protocol": place[0], "sources": []}
+            opened.setdefault(place, entry)["sources"] += source
+        elif source and not host.spec.get("ipv4"):
+            narrowed.setdefault(place, []).extend(source)
     proxied = opened.pop(("tcp", int(management["port"])), None)
     if proxied:
         management = {**management, "sources": [*management["sources"], *proxied["sources"]]}
-    return [management, *opened.values(), *others]
+    services = [
+        {**one, "sources": one["sources"] or narrowed.get((one["protocol"], one["port"]), [])}
+        for one in host.spec["services"]
+    ]
+    return [management, *opened.values(), *services, *others[len(services) :]]
+
+
+def listed(host: Host, variable: str) -> list[str]:
+    """Return a variable that is a list of texts; one text alone is a list of one."""
+    value = host.variables.get(variable)
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, (list, tuple)):
+        raise RolloutError(f"{variable} of {host.name}: {shown(value)} is not a list; write [...] around it")
+    return [str(one) for one in value]
 
 
 def known(host: Host) -> dict[tuple[str, int], Declared]:
     """Return what is meant to listen, by protocol and port."""
     return declared(meant(host))
+
+
+def stated(host: Host) -> dict[tuple[str, int], Declared]:
+    """Return what the inventory itself says: of the rest nobody says over which families it is served."""
+    return declared(readiness_site.declared(host))
 
 
 def management_port(host: Host) -> int:
@@ -94,10 +122,13 @@ def firewall(host: Host, family: str) -> Data:
     return t.cast(Data, ((host.look or {}).get("firewall") or {}).get(family) or {})
 
 
-def texts(host: Host, family: str) -> list[str]:
-    """Return the rules of one family as text, of both back ends."""
+def texts(host: Host, family: str) -> tuple[str, ...]:
+    """Return the rules of one family as text, of both back ends.
+
+    They are without counters and times, so that hosts with the same rules have the same text and are judged once.
+    """
     told = firewall(host, family)
-    return [str(told["saved"]), str(told.get("other") or "")]
+    return tuple(_COUNTERS.sub("", str(text)) for text in (told["saved"], told.get("other") or ""))
 
 
 def unseen(host: Host, family: str) -> str:
@@ -140,7 +171,9 @@ def device(host: Host, family: str) -> str:
 
 
 def own_address(host: Host, family: str) -> str:
-    """Return the address that clients use where the host has it itself, and no translator does; else nothing."""
+    """Return the address that clients use, where the host has it itself and the rules may ask for it; else nothing."""
+    if not any(" -d " in text or "dst" in text for text in texts(host, family)):
+        return ""
     address = str((host.spec.get("ipv4") if family == "ipv4" else host.spec["address"]) or "")
     has = {entry["address"] for interface in (host.look or {})["interfaces"] for entry in interface["addresses"]}
     return address if address in has else ""
@@ -148,15 +181,31 @@ def own_address(host: Host, family: str) -> str:
 
 def decided(host: Host, family: str, port: int, source: str) -> reach.Verdict:
     """Say what the rules do with a TCP connection from one source, and which rule it is."""
-    packet = reach.Packet("tcp", port, device(host, family), own_address(host, family))
-    return reach.verdict(texts(host, family), family, packet, source)
+    return verdict(texts(host, family), family, packet(host, family, port), source)
 
 
-def rule(verdict: reach.Verdict) -> str:
+def packet(host: Host, family: str, port: int) -> reach.Packet:
+    """Return the packet that opens a TCP connection to a host."""
+    return reach.Packet("tcp", port, device(host, family), own_address(host, family))
+
+
+@functools.lru_cache(maxsize=2048)
+def verdict(rules: tuple[str, ...], family: str, packet: reach.Packet, source: str) -> reach.Verdict:
+    """Say what rules do with a packet; they are read once for all hosts that have the same."""
+    return reach.verdict(list(rules), family, packet, source)
+
+
+@functools.lru_cache(maxsize=2048)
+def answer(rules: tuple[str, ...], family: str, packet: reach.Packet, source: str) -> reach.Verdict:
+    """Say what rules do with the answer to a packet."""
+    return reach.answer(list(rules), family, packet, source)
+
+
+def rule(told: reach.Verdict) -> str:
     """Return the rule of a verdict for people: a policy decides where no rule does."""
-    if not verdict.decided_by.startswith("the policy of "):
-        return line(verdict.decided_by)
-    return f"no rule, but {verdict.decided_by}, which is {'ACCEPT' if verdict.result == 'accept' else 'DROP'}"
+    if not told.decided_by.startswith("the policy of "):
+        return line(told.decided_by)
+    return f"no rule, but {told.decided_by}, which is {'ACCEPT' if told.result == 'accept' else 'DROP'}"
 
 
 # ------------------------------------------------------------------------------------------------------------ words

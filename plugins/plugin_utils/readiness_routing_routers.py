@@ -148,7 +148,7 @@ def _router(router: Data, where: str, declared: t.AbstractSet[int], learnt: t.Co
     address = ipv6(router["address"], "router")
     lifetime, mtu = int(router.get("lifetime") or 0), int(router.get("mtu") or 0)
     flags = [name for name in ("managed", "other") if router.get(name)]
-    prefixes = [short(prefix) for prefix in router.get("prefixes") or ()]
+    prefixes = [short(prefix) for prefix in (router.get("prefixes") or ())[:5]]
     line = f"advertisement of {ipv6_text(address)}: {'default router' if lifetime else 'no default router'}"
     evidence = (", ".join([line, *flags, *([f"MTU {mtu}"] if mtu else []), *(f"prefix {text}" for text in prefixes)]),)
     about: dict[str, t.Any] = {"address": ipv6_text(address), "family": "ipv6", "evidence": evidence}

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import address_labels
 from ansible_collections.ipv6.rollout.plugins.module_utils.policy_table import TABLES, Row, policy_table
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_reach
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.destination_order import destination_order
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import (
     FAMILIES,
@@ -30,7 +32,8 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_seen import
 GAI_CONF = "/etc/gai.conf"
 POLICY = "address_selection_policy"
 DISCARD = "100::1"  # RFC 6666: what is sent there gets no answer
-ALLOWED = "within 300 ms"
+ALLOWED = "at once"
+LATE = 1.0  # seconds; who loses the first packet over IPv4 waits longer (RFC 6298, section 2)
 TIMEOUT = 5
 FEW = 5  # destinations that are shown
 # How a family may be written in what a probe saw.
@@ -155,25 +158,32 @@ def _pair(value: tuple[int, int] | None) -> str:
 
 def _names(host: Host, told: Data, declared: object) -> t.Iterator[Result]:
     """Whether the names of the fleet come in the order that the rules give."""
+    own = [
+        entry
+        for interface in (host.look or {})["interfaces"]
+        for entry in interface["addresses"]
+        if entry["scope"] in ("global", "host", "site")
+    ]
     sources = [
         {
             "address": f"{entry['address']}/{entry['length']}",
             "deprecated": bool(entry.get("deprecated")),
             "temporary": bool(entry.get("temporary")),
         }
-        for interface in (host.look or {})["interfaces"]
-        for entry in interface["addresses"]
-        if entry["scope"] in ("global", "host", "site")
+        for entry in own
     ]
     for entry in told.get("order") or ():
         name = line(entry["name"])
-        got = [str(one) for one in entry.get("got") or ()]
-        if not got:
+        if not entry.get("got"):
             yield unknown(f"{name} could not be looked up: {_text(entry.get('problem'))}", name=name)
             continue
+        # What there is no way to comes last, in whatever order.
+        got = [str(one) for one in entry["got"] if _reached(host, own, str(one))]
         due = [str(one["destination"]) for one in destination_order(got, sources, declared, "glibc")]
         evidence = (f"getaddrinfo(): {', '.join(map(line, got))}", f"by RFC 6724 as glibc has it: {', '.join(due)}")
-        if due == got:
+        if not got:
+            yield not_applicable(f"the host has no way to any address of {name}", name=name)
+        elif due == got:
             yield passed(f"the addresses of {name} come in the order of the policy", name=name, evidence=evidence[:1])
         else:
             yield failed(
@@ -184,6 +194,14 @@ def _names(host: Host, told: Data, declared: object) -> t.Iterator[Result]:
                 file=GAI_CONF,
                 fix="ask the host why: playbook audit with audit_name",
             )
+
+
+def _reached(host: Host, own: t.Iterable[Data], address: str) -> bool:
+    """Whether the host has a way to an address: a default route, or a prefix of its own that holds it."""
+    to = ipaddress.ip_address(address)
+    if (host.look or {})["routes"]["ipv6" if to.version == 6 else "ipv4"]:
+        return True
+    return any(to in ipaddress.ip_network(f"{entry['address']}/{entry['length']}", strict=False) for entry in own)
 
 
 # ---------------------------------------------------------------------------------------------------------- S02
@@ -199,7 +217,7 @@ def sources(host: Host, site: Site) -> t.Iterator[Result]:
     for family in FAMILIES:
         asked = {str(to): str(source or "") for to, source in told.items() if (":" in str(to)) == (family == "ipv6")}
         mine = str((host.spec.get("ipv4") if family == "ipv4" else host.spec["address"]) or "")
-        wanted = {mine, *map(str, host.variables.get("readiness_source_addresses") or ())} - {""}
+        wanted = {mine, *readiness_reach.listed(host, "readiness_source_addresses")} - {""}
         asked = {to: source for to, source in asked.items() if to not in wanted}
         if not asked or not mine:
             continue
@@ -285,20 +303,27 @@ def race(host: Host, site: Site) -> t.Iterator[Result]:
     if seen.get("problem") or not winner:
         why = line(seen.get("problem") or proof.get("evidence") or "")
         yield unknown(f"nobody answered, so nothing is known of the wait: {why}", **about)
-    elif winner == host.spec["ipv4"] and seen.get("within_300ms") is True:
+    elif winner == host.spec["ipv4"] and _at_once(seen):
         yield passed(
             f"a client whose IPv6 gets no answer is served over IPv4 {ALLOWED}",
-            evidence=(f"{DISCARD}, then {winner}, tcp port {port}: {winner} {ALLOWED}",),
+            evidence=(f"{DISCARD}, then {winner}, tcp port {port}: {winner} answered first",),
             **about,
         )
     else:
-        late = "later than 300 ms" if winner == host.spec["ipv4"] else f"by {line(winner)}, which nobody has"
+        late = "only after a wait" if winner == host.spec["ipv4"] else f"by {line(winner)}, which should be silent"
         yield failed(
             f"a client whose IPv6 gets no answer is served {late}",
-            evidence=(f"{DISCARD}, then {host.spec['ipv4']}, tcp port {port}: {line(winner)} {late}",),
+            evidence=(f"{DISCARD}, then {host.spec['ipv4']}, tcp port {port}: {line(winner)} answered first",),
             fix="look what answers for addresses of the discard prefix, and what holds back the first packet over IPv4",
             **about,
         )
+
+
+def _at_once(seen: Data) -> bool:
+    """Whether the client got in by the time that a busy lab machine may take for a head start and one connection."""
+    if seen.get("within_300ms") is True:
+        return float(seen.get("seconds") or 0) < LATE
+    return 0 < float(seen.get("seconds") or LATE) < LATE
 
 
 CHECKS = (
@@ -308,8 +333,7 @@ CHECKS = (
         "inside",
         3,
         "/etc/gai.conf and 'ip addrlabel' are as address_selection_policy declares, or built in where it declares "
-        "nothing; "
-        "and getaddrinfo() orders the names of the fleet by them.",
+        "nothing; and getaddrinfo() orders the names of the fleet by them.",
         "RFC 6724, sections 2.1 and 6; gai.conf(5)",
         order,
     ),
@@ -338,7 +362,8 @@ CHECKS = (
         "A client whose IPv6 is dead is served over IPv4 at once",
         "outside",
         2,
-        "A client that tries an IPv6 address without an answer first is connected over IPv4 within 300 ms.",
+        "A client that tries an IPv6 address without an answer first begins with IPv4 within 300 ms, and is connected "
+        "within a second.",
         "RFC 8305, section 5; RFC 6666",
         race,
     ),

@@ -9,7 +9,7 @@ import collections.abc
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
-from ansible_collections.ipv6.rollout.plugins.plugin_utils import fleet, listeners, parity
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import fleet, listeners, parity, readiness_translation
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import Data, Host, Site
 
 # The inventory variables that checks know of. What is a secret is never among them.
@@ -73,13 +73,14 @@ def hosts(
 def wants(site: Site, name: str) -> dict[str, t.Any]:
     """Return what ``host_info`` is to be asked of one host: its option ``audit``."""
     host = site.hosts[name]
+    published = [name for one in site.hosts.values() for name in one.spec["names"]]
     others = [one.spec["address"] for one in site.hosts.values() if one.name != name][:20]
     outside = [site.lab["outside_source"]] if site.lab.get("outside_source") else []
     only_ipv6 = not host.spec.get("ipv4")
     gateway = "nat64_prefix" in host.variables or "nat64_state" in host.variables
     return {
         "destinations": [*others, *outside],
-        "names": [published for one in site.hosts.values() for published in one.spec["names"]][:6],
+        "names": list(dict.fromkeys([*published[:6], *readiness_translation.names(site)])),
         "token": site.token,
         "ipv4_use": only_ipv6 or gateway,
         "nat64_prefix": str(site.setting("nat64_prefix", "")),

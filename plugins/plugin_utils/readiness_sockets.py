@@ -167,7 +167,7 @@ def _in_over_ipv6(report: Data, finding: Data) -> bool:
 def mapped(host: Host, site: Site) -> t.Iterator[Result]:
     """L02: a program whose IPv6 socket serves IPv4 too knows clients as ::ffff:192.0.2.1."""
     report = readiness_reach.report(host, site)
-    approved = [str(name) for name in host.variables.get("readiness_mapped_programs") or ()]
+    approved = readiness_reach.listed(host, "readiness_mapped_programs")
     logged = {
         str(hit["address"]): str(hit["file"])
         for hit in (host.audit.get("hits") or {}).get("seen") or ()
@@ -199,6 +199,8 @@ def mapped(host: Host, site: Site) -> t.Iterator[Result]:
             found.append(unknown(f"whether {name} serves IPv4 too is not known", **about))
         elif not row["ipv4"]["serves"] or row["ipv4"]["who"] == "nobody" or logged:
             continue
+        elif not row["declared"] and row["ipv6"]["who"] == "nobody":
+            continue  # nothing changes for it: its clients are those that it has always had
         elif listener_advice.called(row, listener_advice.UNMAPS):
             found.append(passed(f"{name} serves IPv4 too, and shows its clients as plain IPv4", **about))
         elif listener_advice.called(row, approved):
@@ -249,7 +251,7 @@ def both_families(host: Host, site: Site) -> t.Iterator[Result]:
     """L04: each declared service listens on the families that it is declared for."""
     report = readiness_reach.report(host, site)
     found: list[Result] = []
-    for (protocol, port), service in sorted(readiness_reach.known(host).items()):
+    for (protocol, port), service in sorted(readiness_reach.stated(host).items()):
         found += _families(host, report, service, _rows(report, protocol, port))
     yield from readiness_reach.joined(found)  # a name may stand for two protocols
 
@@ -343,8 +345,7 @@ CHECKS = (
         "inside",
         3,
         "Where a socket of [::] serves IPv4 too, no log shows a client as ::ffff:192.0.2.1, and the program is known "
-        "to "
-        "cope with such addresses.",
+        "to cope with such addresses.",
         "RFC 4038, section 4.2; RFC 3493, section 5.3",
         mapped,
     ),
@@ -373,8 +374,7 @@ CHECKS = (
         "inside",
         2,
         "A unit that binds one IPv6 address waits for network-online.target, its socket has IP_FREEBIND, or ifupdown "
-        "has "
-        "waited for duplicate address detection before.",
+        "has waited for duplicate address detection before.",
         "RFC 4862, section 5.4; systemd.socket(5), FreeBind",
         survives_boot,
     ),
@@ -384,8 +384,7 @@ CHECKS = (
         "inside",
         5,
         "No UDP socket is open to everyone over IPv6 unless it is declared, and the management port is open over "
-        "IPv6 to "
-        "ipv6_lab_sources and ipv6_management_sources alone.",
+        "IPv6 to ipv6_lab_sources and ipv6_management_sources alone.",
         "RFC 9099, section 2.3.3 and 3.1; docs/listeners.md",
         declared_other,
     ),

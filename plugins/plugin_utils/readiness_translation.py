@@ -15,7 +15,9 @@ import typing as t
 from ansible_collections.ipv6.rollout.plugins.module_utils.probe import plain
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_dns_answer as answers
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_translation_reach as reach
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import ipv6, ipv6_prefix
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.nat64 import nat64_address
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import inside
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_dns_names import without_ipv6
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_dns_view import View, merged
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import (
@@ -261,7 +263,8 @@ def checking(site: Site) -> list[Result]:
             return
         got = answers.data(said.best, "AAAA")
         line = f"{name} AAAA, DO and CD: {answers.rcode(said.best)}, {', '.join(got) or 'empty'}"
-        if got:
+        first, length = ipv6_prefix(gateway.prefix, "nat64_prefix")
+        if any(inside(ipv6(one, name), 128, first, length) for one in got):
             yield failed(
                 "who asks with DO and CD, and so validates by itself, gets a synthesised address",
                 evidence=(line,),

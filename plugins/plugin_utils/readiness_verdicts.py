@@ -180,7 +180,7 @@ def _nothing(name: str) -> Reach:
 def _name_servers(view: View, zone: str) -> list[Reach]:
     """Return what was reached of the name servers of a zone."""
     found: dict[str, Reach] = {target: _nothing(target) for target in view.data(zone, "NS")}
-    if not view.site.lab.get("ipv4"):
+    if "ipv4" not in view.families:
         found = {name: reach._replace(unknown="the lab machine has no IPv4") for name, reach in found.items()}
     for server in view.servers(zone):
         reach = found[server.name]

@@ -77,8 +77,10 @@ def literal(host: Host, site: Site) -> t.Iterator[Result]:
             yield _silent(host, site, service, way, six, about)
         elif six.status == 421 or six.status in DENIED or six.status in MISSING or six.status == 400:
             yield passed(f"the bare address is refused: {six.told}", **about)
+        elif "ipv4" not in pair or pair["ipv4"].proxy:
+            yield not_applicable("it has no IPv4 address of its own to compare with", **about)
         else:
-            yield _like(host, site, service, pair, six, about)
+            yield _like(host, site, service, pair["ipv4"], six, about)
 
 
 def _silent(host: Host, site: Site, service: str, way: Way, six: Answer, about: t.Mapping[str, str]) -> Result:
@@ -91,39 +93,26 @@ def _reached(host: Host, site: Site, service: str, family: str) -> bool:
     return answers.answer(site, None, *answers.first(host, service, family)).reached
 
 
-def _like(
-    host: Host, site: Site, service: str, pair: t.Mapping[str, Way], six: Answer, about: t.Mapping[str, str]
-) -> Result:
-    """Compare with what the IPv4 address gives, else with the names of the host."""
-    wanted: list[tuple[str, Answer]] = []
-    if "ipv4" in pair and not pair["ipv4"].proxy:
-        wanted = [
-            ("the IPv4 address", answers.answer(site, pair["ipv4"], "web", host.name, service, "ipv4", "literal"))
-        ]
-    else:
-        wanted = [
-            (name, answers.answer(site, pair["ipv6"], "web", host.name, service, "ipv6", "get", name, "1"))
-            for name in host.spec["names"]
-        ]
-    unseen = [found for _what, found in wanted if found.unseen]
-    if unseen:
-        return unknown(unseen[0].why, **about)
-    if not any(found.status for _what, found in wanted) and not _reached(host, site, service, "ipv4"):
+def _like(host: Host, site: Site, service: str, way: Way, six: Answer, about: t.Mapping[str, str]) -> Result:
+    """Compare with what the bare IPv4 address gives."""
+    four = answers.answer(site, way, "web", host.name, service, "ipv4", "literal")
+    if four.unseen:
+        return unknown(four.why, **about)
+    if not four.status and not _reached(host, site, service, "ipv4"):
         return unknown("no connection came about over IPv4", **about)
-    for what, found in wanted:
-        if found.status == six.status and answers.page([found], [six])[0] == answers.SAME:
-            return passed(f"the bare address gives what {what} gives", evidence=(six.told,), **about)
-    lines = tuple(f"{what}: {found.told}, {len(found.lines)} lines" for what, found in wanted)
-    told = f"[{pair['ipv6'].address}]: {six.told}, {len(six.lines)} lines"
-    if len(wanted) == 1 and wanted[0][0] == "the IPv4 address":
-        return failed(
-            "whoever asks for the bare IPv6 address gets another site than at the IPv4 address",
-            evidence=(*lines, told),
-            variable="ipv6_names",
-            fix="let the same virtual host be the first one for both families, or name both addresses in it",
-            **about,
-        )
-    return unknown("the bare address gives a page of its own, and there is no IPv4 address to compare with", **about)
+    lines = tuple(
+        f"{address}: {found.told}, {len(found.lines)} lines"
+        for address, found in ((way.address, four), (f"[{about['address']}]", six))
+    )
+    if four.status == six.status and answers.page([four], [six])[0] == answers.SAME:
+        return passed("the bare IPv6 address gives what the bare IPv4 address gives", evidence=lines, **about)
+    return failed(
+        "whoever asks for the bare IPv6 address gets another site than at the bare IPv4 address",
+        evidence=lines,
+        variable="ipv6_names",
+        fix="let the same virtual host be the first one for both families, or name both addresses in it",
+        **about,
+    )
 
 
 # ---------------------------------------------------------------------------------------------- W06
@@ -165,7 +154,10 @@ def _shown(
     host: Host, site: Site, family: str, hits: Data, seen: t.Sequence[Data], about: t.Mapping[str, str]
 ) -> Result:
     told = [(plain(entry.get("address"), 100), plain(entry.get("file"), 200)) for entry in seen]
+    shown = any(_is_lab(host, site, address, family) for address, _file in told)
     wrong = [(address, file) for address, file in told if _hides(host, site, address) == family]
+    # A server in front of this one hides clients of both families behind the same address.
+    wrong += [(address, file) for address, file in told if not shown and _is_loopback(address)]
     if wrong:
         lines = tuple(f"{file}: {address}" for address, file in sorted(set(wrong)))
         return failed(
@@ -176,7 +168,7 @@ def _shown(
             fix="let the proxy say who the client is (PROXY protocol, X-Forwarded-For), and let the server believe it",
             **about,
         )
-    if any(_is_lab(host, site, address, family) for address, _file in told):
+    if shown:
         return passed(f"the access log shows the lab machine's {TITLES[family]} address", **about)
     if not hits.get("logs"):
         return unknown(f"no access log was read: {plain(hits.get('problem') or 'none is known', 160)}", **about)
@@ -222,6 +214,11 @@ def _is_lab(host: Host, site: Site, text: str, family: str) -> bool:
         return True
     # A service with sources of its own was asked from another address of the lab machine.
     return family == "ipv6" and any(address in network for network in _networks(site))
+
+
+def _is_loopback(text: str) -> bool:
+    address = _address(text)
+    return address is not None and address.is_loopback
 
 
 def _networks(site: Site) -> list[ipaddress.IPv6Network]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import collections
+import functools
 import hashlib
 import re
 import statistics
@@ -42,6 +43,7 @@ class Answer(t.NamedTuple):
     why: str
     seen: Data
     unseen: bool = False
+    seconds: object = None
 
     @property
     def lines(self) -> list[str]:
@@ -72,7 +74,8 @@ def answer(site: Site, way: Way | None, *parts: str) -> Answer:
         return Answer(0, plain(seen["problem"], 160), seen, True)
     status = seen.get("status")
     good = isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 999
-    return Answer(status if good else 0, "" if good else plain(proof.get("evidence") or "no answer", 160), seen)
+    why = "" if good else plain(proof.get("evidence") or "no answer", 160)
+    return Answer(status if good else 0, why, seen, seconds=proof.get("seconds"))
 
 
 def first(host: Host, service: str, family: str) -> tuple[str, ...]:
@@ -134,7 +137,7 @@ def cookies(found: Answer) -> str:
 def difference(one: t.Sequence[str], other: t.Sequence[str]) -> float:
     """Return which part of the larger page the other one does not have, whatever the order of the lines."""
     larger = max(len(one), len(other))
-    if not larger:
+    if one == other or not larger:
         return 0.0
     common = collections.Counter(one) & collections.Counter(other)
     return 1 - sum(common.values()) / larger
@@ -142,10 +145,14 @@ def difference(one: t.Sequence[str], other: t.Sequence[str]) -> float:
 
 def page(one: t.Sequence[Answer], other: t.Sequence[Answer]) -> tuple[str, float]:
     """Compare pages: ``same``, ``differs``, or ``varies`` where a page differs as much from itself; and by how much."""
-    between = min(difference(first.lines, second.lines) for first in one for second in other)
-    if between <= ALIKE:
-        return SAME, between
-    itself = max(difference(group[0].lines, more.lines) for group in (one, other) for more in group)
+    pages, others = ([found.lines for found in group] for group in (one, other))
+    between = 1.0
+    for first_page in pages:
+        for second_page in others:
+            between = min(between, difference(first_page, second_page))
+            if between <= ALIKE:
+                return SAME, between
+    itself = max(difference(group[0], more) for group in (pages, others) for more in group)
     return (VARIES if itself > ALIKE else DIFFERS), between
 
 
@@ -155,20 +162,24 @@ def page(one: t.Sequence[Answer], other: t.Sequence[Answer]) -> tuple[str, float
 def late(one: t.Sequence[Answer], other: t.Sequence[Answer]) -> bool | None:
     """Tell whether the second family is slower by more than a client waits; None where there are no times.
 
-    Even its fastest answer must be slower than what is usual over the first one: a machine that is busy for a moment
-    delays some answers, and a fault of the path or the server delays them all.
+    What counts is the time to the first byte of the answer, and that of the whole request, which the connection is part
+    of. Even the fastest one must be slower than what is usual over the first family: a machine that is busy for a
+    moment delays some answers, and a fault of the path or the server delays them all.
     """
-    times = [[_seconds(found) for found in group] for group in (one, other)]
-    usual, fast = ([value for value in group if value is not None] for group in times)
-    if not usual or not fast:
-        return None
-    return min(fast) > statistics.median(usual) + SLOWER
+    measured: list[bool] = []
+    for read in (lambda found: found.seen.get("first_byte"), lambda found: found.seconds):
+        usual, fast = (
+            [value for value in (_time(read(found)) for found in group if found.status) if value is not None]
+            for group in (one, other)
+        )
+        if usual and fast:
+            measured.append(min(fast) > statistics.median(usual) + SLOWER)
+    return any(measured) if measured else None
 
 
-def _seconds(found: Answer) -> float | None:
-    value = found.seen.get("first_byte")
+def _time(value: object) -> float | None:
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 3600
-    return float(t.cast(float, value)) if good and found.status else None
+    return float(t.cast(float, value)) if good else None
 
 
 # ---------------------------------------------------------------------------------------------- the certificate
@@ -188,8 +199,11 @@ class Certificate(t.NamedTuple):
 
 def certificate(encoded: object) -> Certificate | None:
     """Read a certificate; None where it can't be read."""
-    if not LIBRARY or not isinstance(encoded, str) or not encoded:
-        return None
+    return _read(encoded) if LIBRARY and isinstance(encoded, str) and encoded else None
+
+
+@functools.lru_cache(maxsize=1024)  # each name of a host is asked for several times
+def _read(encoded: str) -> Certificate | None:
     try:
         read = x509.load_der_x509_certificate(base64.b64decode(encoded, validate=True))
         key = read.public_key().public_bytes(

@@ -4,8 +4,9 @@
 """What a defect is: something wrong on one machine of the site, how it comes and goes, and which checks must see it.
 
 Scripts are POSIX sh and run as root on the machine, past ssh. Before them stand the facts of the site as variables
-(see ``site_of_lab.py``): ``$www1_4`` and ``$www1_6`` are the addresses of www1, ``$www1_ptr`` is the owner name of its PTR record,
-``$domain`` the site's domain, ``$lab6`` and ``$outside6`` the addresses of the lab machine that are let in and that are not.
+(see ``site_of_lab.py``): ``$www1_4`` and ``$www1_6`` are the addresses of www1, ``$www1_ptr`` is the owner name of its
+PTR record, ``$domain`` the site's domain, ``$lab6`` and ``$outside6`` the addresses of the lab machine that are let in
+and that are not.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Step:
 class Defect:
     """A defect and the checks that must turn red: all of these, and no others.
 
-    ``expect`` has entries such as ``F04`` (of whatever host) and ``F04 www1`` (of this host and no other).
+    ``expect`` has entries such as ``F04`` (of whatever host) and ``F04 www1`` (of this host and no other). ``passes``
+    has what must pass with it, where a healthy site has nothing that the check is about.
     ``variables`` are given to the audit, for what is wrong in the inventory.
     """
 
@@ -37,6 +39,7 @@ class Defect:
     expect: frozenset[str]
     steps: tuple[Step, ...] = ()
     variables: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    passes: frozenset[str] = frozenset()
 
     def differences(self, red: t.Collection[tuple[str, str]]) -> list[str]:
         """Return what is red and should not be, and what should be and is not."""
@@ -66,6 +69,7 @@ def defect(
     expect: t.Iterable[str] = (),
     before: t.Iterable[Step] = (),
     variables: t.Mapping[str, t.Any] | None = None,
+    passes: t.Iterable[str] = (),
 ) -> None:
     """Add a defect. It turns ``check`` red on ``host`` and what is in ``also``, or exactly what is in ``expect``.
 
@@ -73,4 +77,21 @@ def defect(
     """
     parts = (*before, *((Step(host, seed, undo),) if seed else ()))
     meant = frozenset(expect) or frozenset({f"{check} {host}".rstrip(), *also})
-    CATALOGUE.append(Defect(f"{check} {name}", check, why, meant, parts, variables or {}))
+    CATALOGUE.append(Defect(f"{check} {name}", check, why, meant, parts, variables or {}, frozenset(passes)))
+
+
+def fine(
+    check: str,
+    name: str,
+    why: str,
+    host: str = "",
+    seed: str = "",
+    undo: str = "",
+    *,
+    passes: str,
+    before: t.Iterable[Step] = (),
+    variables: t.Mapping[str, t.Any] | None = None,
+) -> None:
+    """Add something that is no defect: nothing turns red, and the check has something to be about."""
+    parts = (*before, *((Step(host, seed, undo),) if seed else ()))
+    CATALOGUE.append(Defect(f"{check} {name}", check, why, frozenset(), parts, variables or {}, frozenset({passes})))

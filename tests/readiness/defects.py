@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import defects_choices
+import defects_dns
 import defects_network
 import defects_rules
+import defects_services
 from defect import CATALOGUE
 
-__all__ = ["CATALOGUE", "defects_network", "defects_rules"]
+__all__ = ["CATALOGUE", "defects_choices", "defects_dns", "defects_network", "defects_rules", "defects_services"]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from defect import Step, defect
+from defect import Step, defect, fine
 
 # ------------------------------------------------------------------------------------------------------- addresses
 
@@ -45,7 +45,7 @@ defect(
     "mail1",
     "ip -6 addr del $mail1_6/64 dev eth0; ip -6 addr add $mail1_6/80 dev eth0 nodad",
     "ip -6 addr del $mail1_6/80 dev eth0; ip -6 addr add $mail1_6/64 dev eth0",
-    also=["A01 mail1", "A02 mail1", "A08 mail1"],
+    also=["A01 mail1", "A08 mail1"],
 )
 defect(
     "A07",
@@ -82,25 +82,27 @@ defect(
     ],
     also=["A08 www1"],
 )
-defect(
-    "R02",
-    "the router answers no neighbour solicitation of one host",
-    "The host knows the router's MAC address by heart, so packets still find their way.",
+KNOWN = Step(
     "www1",
     """\
+ping -6 -c 1 -W 3 fe80::1%eth0 >/dev/null
 mac=$(ip -6 neigh show fe80::1 dev eth0 | awk '{ print $3 }')
 ip -6 neigh replace fe80::1 lladdr "$mac" dev eth0 nud permanent
 """,
     "ip -6 neigh del fe80::1 dev eth0",
-    before=[
-        Step(
-            "router",
-            "for source in $www1_6 $www1_link; do"
-            " ip6tables -I INPUT -s $source -p icmpv6 --icmpv6-type 135 -j DROP; done",
-            "for source in $www1_6 $www1_link; do"
-            " ip6tables -D INPUT -s $source -p icmpv6 --icmpv6-type 135 -j DROP; done",
-        )
-    ],
+)
+SOLICITATIONS = (
+    "for source in $www1_6 $www1_link; do ip6tables -%s INPUT -s $source -p icmpv6 --icmpv6-type 135 -j DROP; done"
+)
+defect(
+    "R02",
+    "the router answers no neighbour solicitation of one host",
+    "The host knows the router's MAC address by heart, so packets still find their way.",
+    "router",
+    SOLICITATIONS % "I",
+    SOLICITATIONS % "D",
+    before=[KNOWN],
+    expect=["R02 www1"],
 )
 defect(
     "R03",
@@ -116,9 +118,11 @@ defect(
     "It sends no prefix, and no host of the fleet listens to it.",
     "legacy1",
     """\
-printf 'interface eth0 { AdvSendAdvert on; IgnoreIfMissing on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; };\n' >/run/defect.conf
+printf 'interface eth0 { AdvSendAdvert on; IgnoreIfMissing on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; };\n' \\
+    >/run/defect.conf
 mkdir -p /run/radvd
-systemd-run --quiet --unit=defect radvd --nodaemon --config /run/defect.conf --pidfile /run/defect.pid --logmethod stderr
+systemd-run --quiet --unit=defect \\
+    radvd --nodaemon --config /run/defect.conf --pidfile /run/defect.pid --logmethod stderr
 """,
     "systemctl stop defect; rm -f /run/defect.conf /run/defect.pid",
     expect=["R04"],
@@ -132,6 +136,17 @@ defect(
     "ip -6 route del default via fe80::1 dev eth0 proto ra metric 2048",
     variables={"readiness_ra_interval": 600},
     also=["R03 www1"],
+)
+fine(
+    "R05",
+    "fine: a learnt default route lasts longer than one interval",
+    "Advertisements are declared for this host, and the kernel takes them.",
+    "www1",
+    "sysctl -qw net.ipv6.conf.eth0.accept_ra=1\n"
+    "ip -6 route add default via fe80::1 dev eth0 proto ra metric 2048 expires 5400",
+    "ip -6 route del default via fe80::1 dev eth0 proto ra metric 2048; sysctl -qw net.ipv6.conf.eth0.accept_ra=0",
+    variables={"readiness_ra_interval": 600, "interfaces_accept_ra": "{{ inventory_hostname == 'www1' }}"},
+    passes="R05 www1",
 )
 defect(
     "R06",
@@ -165,4 +180,16 @@ defect(
     "www1",
     "cat /proc/sys/net/ipv4/conf/all/rp_filter >/run/defect.value; sysctl -qw net.ipv4.conf.all.rp_filter=1",
     'sysctl -qw net.ipv4.conf.all.rp_filter="$(cat /run/defect.value)"; rm /run/defect.value',
+)
+fine(
+    "R08",
+    "fine: both families drop forged sources",
+    "IPv6 has a rule for what IPv4 has a setting for.",
+    "www1",
+    "cat /proc/sys/net/ipv4/conf/all/rp_filter >/run/defect.value; sysctl -qw net.ipv4.conf.all.rp_filter=1\n"
+    "ip6tables -t raw -A PREROUTING -m rpfilter --invert -j DROP; cp -p /etc/iptables/rules.v6 /run/defect.rules\n"
+    "ip6tables-save >/etc/iptables/rules.v6",
+    'sysctl -qw net.ipv4.conf.all.rp_filter="$(cat /run/defect.value)"; rm /run/defect.value\n'
+    "cp -p /run/defect.rules /etc/iptables/rules.v6; rm /run/defect.rules; ip6tables -t raw -F PREROUTING",
+    passes="R08 www1",
 )

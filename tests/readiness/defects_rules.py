@@ -13,12 +13,18 @@ BACK = "cp -p /run/defect.rules /etc/iptables/rules.v6; rm /run/defect.rules; ip
 SAVE4 = "; cp -p /etc/iptables/rules.v4 /run/defect.rules; iptables-save >/etc/iptables/rules.v4"
 BACK4 = "cp -p /run/defect.rules /etc/iptables/rules.v4; rm /run/defect.rules; iptables-restore </etc/iptables/rules.v4"
 
+SERVER = """\
+systemd-run --quiet --unit=defect python3 -m http.server --bind %s %s
+i=0
+until ss -Hlnt | grep -q ':%s '; do i=$((i + 1)); [ $i -lt 100 ]; sleep 0.1; done
+"""
+
 # ------------------------------------------------------------------------------------------------------------ rules
 
 defect(
     "F01",
     "an internal port is open over IPv6 only",
-    "The service is declared for nobody outside. F04 sees the rule without a twin, L01 the socket that the world reaches.",
+    "The service is for nobody outside. F04 sees the rule without a twin, L01 the socket that the world reaches.",
     "www1",
     "ip6tables -I INPUT -p tcp -m tcp --dport 8080 -j ACCEPT" + SAVE,
     BACK,
@@ -27,11 +33,11 @@ defect(
 defect(
     "F02",
     "a published port is closed over IPv6 for strangers",
-    "The lab machine is still let in by its own rule. R07 counts an answer that says no as a way that works.",
+    "The lab machine is still let in by its own rule; what is published is tried from outside (D11, W01).",
     "www1",
     "ip6tables -I INPUT -s $outside6 -p tcp -m tcp --dport 443 -j REJECT --reject-with tcp-reset" + SAVE,
     BACK,
-    also=["F04 www1"],
+    also=["D11 www1", "W01 www1"],
 )
 defect(
     "F03",
@@ -44,10 +50,10 @@ defect(
 defect(
     "F04",
     "a rule of IPv4 has no twin",
-    "Nobody listens there, so that nobody notices from outside.",
+    "A program that clients reach over IPv4 only, though it would serve both.",
     "www1",
-    "iptables -I INPUT -p tcp -m tcp --dport 9999 -j ACCEPT" + SAVE4,
-    BACK4,
+    SERVER % ("::", 9999, 9999) + "iptables -I INPUT -p tcp -m tcp --dport 9999 -j ACCEPT" + SAVE4,
+    f"{BACK4}; systemctl stop defect",
 )
 defect(
     "F05",
@@ -59,12 +65,20 @@ defect(
 )
 defect(
     "F06",
-    "Packet Too Big is dropped",
-    "F05 reads it in the rules, F06 sees that the host goes on with packets that are too big, and so do large pages.",
+    "Packet Too Big is dropped for the outside",
+    "The host goes on with packets that are too big. From the lab machine's own address all is well.",
     "www1",
-    "ip6tables -I INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
+    "ip6tables -I INPUT -s $outside6 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
     BACK,
-    also=["F05 www1"],
+)
+defect(
+    "P01",
+    "Packet Too Big is dropped on the lab machine's way",
+    "Large answers get lost there, and TCP does not look for the MTU by itself (P03). F06 asks from outside.",
+    "www1",
+    "ip6tables -I INPUT -s $lab6 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
+    BACK,
+    also=["P03 www1"],
 )
 defect(
     "F07",
@@ -106,10 +120,16 @@ defect(
 
 defect(
     "L01",
-    "a service that the world reaches is in no list",
-    "It is the name server, once nobody declares it any more: its rules stay open.",
-    expect=["L01 ns1", "L01 ns2", "L06 ns1", "L06 ns2", "F04 ns1", "F04 ns2"],
-    variables={"ipv6_services": []},
+    "a program that the world reaches is in no list",
+    "Over both families alike, so that no rule is without a twin.",
+    "www1",
+    SERVER
+    % ("::", 9997, 9997)
+    + "for family in 4 6; do cp -p /etc/iptables/rules.v$family /run/defect.rules$family; done\n"
+    "iptables -I INPUT -p tcp -m tcp --dport 9997 -j ACCEPT; iptables-save >/etc/iptables/rules.v4\n"
+    "ip6tables -I INPUT -p tcp -m tcp --dport 9997 -j ACCEPT; ip6tables-save >/etc/iptables/rules.v6",
+    "for family in 4 6; do cp -p /run/defect.rules$family /etc/iptables/rules.v$family; done; rm /run/defect.rules?\n"
+    "iptables-restore </etc/iptables/rules.v4; ip6tables-restore </etc/iptables/rules.v6; systemctl stop defect",
 )
 defect(
     "L04",
@@ -119,4 +139,20 @@ defect(
     "cp -p /etc/postfix/main.cf /run/defect.main; postconf -e inet_protocols=ipv4; systemctl restart postfix",
     "cp -p /run/defect.main /etc/postfix/main.cf; systemctl restart postfix; rm /run/defect.main",
     also=["F02 mail1"],
+)
+defect(
+    "L05",
+    "a program binds an address that may not be there at boot",
+    "The unit waits for nothing. Only neighbours get there.",
+    "www1",
+    SERVER % ("$www1_link%%eth0", 9996, 9996),
+    "systemctl stop defect",
+)
+defect(
+    "L06",
+    "everybody may log in over IPv6",
+    "As over IPv4, so that no rule is without a twin; but nobody declared it.",
+    "www1",
+    "ip6tables -I INPUT -p tcp -m tcp --dport 22 -j ACCEPT" + SAVE,
+    BACK,
 )

@@ -28,6 +28,11 @@ def shown(red: t.Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"{check} {host}".rstrip() for check, host in sorted(red)) or "nothing"
 
 
+def never(checks: t.Collection[str]) -> str:
+    """Return checks as text."""
+    return ", ".join(sorted(checks)) or "none"
+
+
 def chosen(words: str, count: int, seed: int) -> list[Defect]:
     """Return the cases: all that the words name, or a random sample of them, in the order of the catalogue."""
     found = [case for case in CATALOGUE if all(word.lower() in case.name.lower() for word in words.split())]
@@ -44,6 +49,40 @@ def names() -> list[str]:
     return [case.name for case in CATALOGUE]
 
 
+def differences(batch: t.Sequence[Defect], red: Red) -> list[str]:
+    """Return what is red and should not be, and what should be and is not."""
+    if len(batch) == 1:
+        return batch[0].differences(red)
+    meant = frozenset().union(*(defect.expect for defect in batch))
+    return Defect("", "", "", meant).differences(red)
+
+
+def batches(cases: t.Sequence[Defect], size: int) -> list[list[Defect]]:
+    """Return the cases in batches that do not get in each other's way: of other machines, and seen by other checks."""
+    made: list[list[Defect]] = []
+    for case in cases:
+        for batch in made:
+            if len(batch) < size and all(apart(case, other) for other in batch):
+                batch.append(case)
+                break
+        else:
+            made.append([case])
+    return made
+
+
+def apart(one: Defect, other: Defect) -> bool:
+    """Tell whether two defects share no machine, no check and no variable."""
+    hosts, checks = (
+        ({step.host for step in case.steps} for case in (one, other)),
+        ({entry.partition(" ")[0] for entry in case.expect} for case in (one, other)),
+    )
+    return (
+        not set.intersection(*hosts)
+        and not set.intersection(*checks)
+        and not one.variables.keys() & other.variables.keys()
+    )
+
+
 class Matrix:
     """All cases on one site."""
 
@@ -52,10 +91,14 @@ class Matrix:
         self.healthy: Red = frozenset()
         self.unknown: Red = frozenset()
         self.wrong = 0
+        self.failed: set[str] = set()
+        self.passed: set[str] = set()
 
     def begin(self) -> None:
         """Look at the site as it is: nothing may be red."""
         self.healthy, self.unknown = self.site.audit()
+        self._unpassed([])
+        self.site.keep()
         self.before = self.site.snapshot()
         if self.healthy:
             self.wrong += 1
@@ -64,41 +107,72 @@ class Matrix:
         if self.unknown:
             self.say(f"not known: {shown(self.unknown)}")
 
-    def case(self, defect: Defect) -> None:
-        """Carry out one case."""
+    def run(self, cases: t.Sequence[Defect], together: int) -> None:
+        """Carry out the cases; those of a batch that does not fit are tried again, one by one."""
+        for batch in batches(cases, together):
+            if len(batch) == 1 or not self._fits(batch):
+                for defect in batch:
+                    self._case([defect])
+
+    def _fits(self, batch: t.Sequence[Defect]) -> bool:
+        return self._case(batch, final=False)
+
+    def _case(self, batch: t.Sequence[Defect], final: bool = True) -> bool:
+        """Carry out a batch, of one case mostly; say what came of it, and whether it is as meant."""
         start = time.monotonic()
+        steps = [step for defect in batch for step in defect.steps]
+        hosts = {step.host for step in steps} | ({"ns1", "ns2"} & {machine.name for machine in self.site.lab.machines})
         said: list[str] = []
+        notes: list[str] = []
         more: Red = frozenset()
         try:
             try:
-                self.site.seed(defect.steps)
-                red, unknown = self.site.audit(defect.variables)
+                self.site.seed(steps)
+                red, unknown = self.site.audit({key: value for one in batch for key, value in one.variables.items()})
                 more = red - self.healthy
-                said = defect.differences(more)
-                notes = [f"not known with it: {shown(unknown - self.unknown)}"] if unknown - self.unknown else []
-                notes += [f"{check} {host}: {line}" for check, host in sorted(more) for line in self.site.said(check, host)]
+                said = differences(batch, more) + self._unpassed(batch)
+                if unknown - self.unknown:
+                    notes.append(f"not known with it: {shown(unknown - self.unknown)}")
+                notes += [
+                    f"{check} {host}: {line}" for check, host in sorted(more) for line in self.site.said(check, host)
+                ]
             finally:
-                self.site.undo(defect.steps)
-            left = self.site.differences(self.before)
+                self.site.undo(steps)
+            left = self.site.differences(self.before, hosts)
             if left:
                 said.append("it left something behind")
-                notes += left[:8]
+                notes = left[:8] + notes
             if self.thorough:
                 again, _unknown = self.site.audit()
                 if again - self.healthy:
                     said.append(f"still red after it: {shown(again - self.healthy)}")
         except (Trouble, LabError) as error:
             said, notes = ["it could not be carried out"], str(error).splitlines()[-25:]
+        took = time.monotonic() - start
+        if said and not final:
+            self.say(f"{len(batch)} together: {', '.join(said)} ({took:.0f} s), so each by itself")
+            return False
         self.wrong += bool(said)
-        verdict = f"DIFFERS: {', '.join(said)}" if said else f"exact: {shown(more)}"
-        self.say(f"{defect.name:64} {verdict} ({time.monotonic() - start:.0f} s)")
-        if said:
-            for note in notes[:30]:
-                self.say(f"       {note[:400]}")
+        self.failed |= {check for check, _host in more} if not said else set()
+        for defect in batch:
+            meant = ", ".join(sorted(defect.expect)) or "nothing"
+            verdict = f"DIFFERS: {', '.join(said)}" if said else f"exact: {meant}"
+            with_others = f", with {len(batch) - 1} others" if len(batch) > 1 else ""
+            self.say(f"{defect.name:64} {verdict} ({took:.0f} s{with_others})")
+        for note in notes[:30] if said else []:
+            self.say(f"       {note[:400]}")
+        return not said
+
+    def _unpassed(self, batch: t.Sequence[Defect]) -> list[str]:
+        """Return what should have passed and has not; and keep in mind what has ever passed."""
+        passed = {f"{check} {host}".rstrip() for check, host in self.site.passed()}
+        self.passed |= {entry.partition(" ")[0] for entry in passed}
+        return [f"no pass of {entry}" for one in batch for entry in sorted(one.passes - passed)]
 
     def end(self) -> None:
         """Look at the site once more: it is as healthy as before."""
         red, _unknown = self.site.audit()
+        self._unpassed([])
         if red - self.healthy:
             self.wrong += 1
             self.say(f"after all defects, this is red: {shown(red - self.healthy)}")
@@ -116,13 +190,17 @@ def unchanged(site: Site, say: t.Callable[[str], None]) -> int:
     site.audit()
     before, logs = site.snapshot(), site.growing()
     site.audit()
-    changed = site.differences(before, 0)
+    changed = site.differences(before, patience=0)
     wrong = changed + site.grown(logs)
     grew = sorted(place for place, said in site.growing().items() if logs.get(place, "") != said)
     for line in wrong[:60]:
         say(line)
     say(f"log files that grew, as they do when somebody connects: {', '.join(grew) or 'none'}; and the journals")
-    say("something changed" if wrong else "files, addresses, routes, rules, settings, sockets and zones: the same after an audit")
+    say(
+        "something changed"
+        if wrong
+        else "files, addresses, routes, rules, settings, sockets and zones: the same after an audit"
+    )
     return 1 if wrong else 0
 
 
@@ -133,8 +211,10 @@ def main(argv: t.Sequence[str]) -> int:
     parser.add_argument("--defect", default="", help="only defects with these words in their names")
     parser.add_argument("--count", type=int, default=0, help="a random sample of so many")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--together", type=int, default=1, help="so many defects at once, where they are far apart")
     parser.add_argument("--thorough", action="store_true", help="audit after each case, too")
     parser.add_argument("--hash", action="store_true", help="no defects: see that an audit changes nothing")
+    parser.add_argument("--rolled-out", action="store_true", help="the site is there already")
     parser.add_argument("--list", action="store_true", help="print the names of all defects")
     options = parser.parse_args(argv)
     if options.list:
@@ -149,21 +229,22 @@ def main(argv: t.Sequence[str]) -> int:
     start = time.monotonic()
     try:
         site = Site(options.inventory, os.environ.get("LAB_SUITE", "bookworm"))
-        site.make()
+        site.make(options.rolled_out)
         if options.hash:
             return unchanged(site, say)
         cases = chosen(options.defect, options.count, options.seed)
         matrix = Matrix(site, options.thorough, say)
         matrix.begin()
-        for case in cases:
-            matrix.case(case)
+        matrix.run(cases, options.together)
         matrix.end()
     except (Trouble, LabError) as error:
         print(f"readiness: {error}", file=sys.stderr)
         return 1
-    checks = len({case.check for case in cases})
+    checks = set(site.document["checks"])
+    for what, seen in (("failed", matrix.failed), ("passed", matrix.passed)):
+        say(f"{what}: {len(checks & seen)} of {len(checks)} checks; never: {never(checks - seen)}")
     took = time.monotonic() - start
-    say(f"{len(cases)} defects of {checks} checks, {matrix.wrong} differ, {took:.0f} s, seed {options.seed}")
+    say(f"{len(cases)} cases, {matrix.wrong} differ, {took:.0f} s, seed {options.seed}")
     return 1 if matrix.wrong else 0
 
 

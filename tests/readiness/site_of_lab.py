@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "lab"))
 
 import snapshots  # noqa: E402
+import zones  # noqa: E402
 from defect import Step  # noqa: E402
 from engine import Engine  # noqa: E402
 from model import Lab, LabError, load  # noqa: E402
@@ -35,6 +37,7 @@ __all__ = ["LabError", "Red", "Site", "Trouble"]
 
 Red = t.FrozenSet[t.Tuple[str, str]]
 READY = "readiness-site"  # in the lab's folder: on which containers the rollout is through
+HEALTHY = "readiness-healthy.json"  # the report of the site before any defect; @before@ in a defect's variables
 # The rest is in a playbook of its own, for the hosts without IPv4.
 PLAYBOOKS = ("rollout.yml", "ipv6_only.yml")
 
@@ -62,18 +65,20 @@ class Site:
 
     # ------------------------------------------------------------------------------------------------- to make it
 
-    def make(self) -> None:
-        """Bring the machines up and roll IPv6 out, unless that was done already."""
+    def make(self, rolled_out: bool) -> None:
+        """Bring the machines up and roll IPv6 out, unless that was done already or somebody else has done it."""
         ready = self.lab.state / READY
         up(self.engine, self.lab, Silent())
         # A machine that was made anew knows nothing of it.
         label = f"label=ipv6-rollout-lab={self.lab.name}"
         made = "\n".join(sorted(self.engine.text("ps", "--all", "--filter", label, "--format", "{{.ID}}").split()))
+        if rolled_out:
+            ready.write_text(made, encoding="ascii")
         if not ready.exists() or ready.read_text(encoding="ascii") != made:
             for playbook in PLAYBOOKS:
-                done = self.play(playbook, {}, 900)
-                if done.returncode != 0:
-                    raise Trouble(f"playbooks/{playbook} ended with {done.returncode}\n{done.stdout[-3000:]}")
+                code, said = self.play(playbook, {}, 900)
+                if code != 0:
+                    raise Trouble(f"playbooks/{playbook} ended with {code}\n{said[-3000:]}")
             ready.write_text(made, encoding="ascii")
         self.facts = self._facts()
 
@@ -87,7 +92,14 @@ class Site:
             said[f"{machine.name}_4"] = machine.ipv4
             said[f"{machine.name}_link"] = self.shell(machine.name, LINK).strip()
             said[f"{machine.name}_6"] = six
+            said[f"{machine.name}_public"] = machine.public
             said[f"{machine.name}_ptr"] = f"{ipaddress.ip_address(six).reverse_pointer}." if six else ""
+        names = list(zones.zones(self.lab))
+        said["zones"] = " ".join(names)
+        said["zone6"] = [name for name in names if name.endswith(".ip6.arpa")][-1]
+        server = self.lab.of_kind("nameserver")[0].name
+        told = self.shell(server, f"dig +short @127.0.0.1 {self.lab.domain} TXT")
+        said["spf"] = next(line for line in told.splitlines() if "v=spf1" in line).strip('"')
         tester = self.lab.of_kind("lab")[0].interfaces(6)
         said.update(lab6=str(tester[0].ip), outside6=str(tester[1].ip), outside_net6=str(tester[1].network))
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in said.items())
@@ -127,41 +139,55 @@ class Site:
         if said:
             raise Trouble("undo: " + "; ".join(said))
 
-    def play(
-        self, playbook: str, variables: t.Mapping[str, t.Any], seconds: float
-    ) -> subprocess.CompletedProcess[str]:
+    def play(self, playbook: str, variables: t.Mapping[str, t.Any], seconds: float) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the collection on the site."""
         program = Path(sys.executable).with_name("ansible-playbook")
         argv = [str(program), "-i", self.inventory, "-e", json.dumps(dict(variables)), f"playbooks/{playbook}"]
         environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+        running = subprocess.Popen(
+            argv,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         try:
-            return subprocess.run(
-                argv,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                timeout=seconds,
-            )
+            said, _nothing = running.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             raise Trouble(f"playbooks/{playbook}: no end after {seconds:.0f} s") from None
+        finally:
+            # Its workers, too, whoever ended it.
+            if running.poll() is None:
+                os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
+        return running.returncode, said
 
     def audit(self, variables: t.Mapping[str, t.Any] | None = None) -> tuple[Red, Red]:
         """Audit the site; return what is red and what is unknown, as (check, host)."""
+        before = str(self.lab.state / HEALTHY)
+        given = {key: before if value == "@before@" else value for key, value in (variables or {}).items()}
         with tempfile.TemporaryDirectory(prefix="readiness.") as folder:
-            done = self.play("audit.yml", {**(variables or {}), "audit_folder": folder}, 300)
+            code, said = self.play("audit.yml", {**given, "audit_folder": folder}, 300)
             path = Path(folder) / "ipv6_audit.json"
             if not path.exists():
-                raise Trouble(f"playbooks/audit.yml ended with {done.returncode} and no report\n{done.stdout[-3000:]}")
+                raise Trouble(f"playbooks/audit.yml ended with {code} and no report\n{said[-3000:]}")
             self.document = json.loads(path.read_text(encoding="utf-8"))
         found: dict[str, set[tuple[str, str]]] = {"fail": set(), "unknown": set()}
         for result in self.document["results"]:
             if result["status"] in found and not result["accepted"]:
                 found[result["status"]].add((result["check"], result["host"]))
         return frozenset(found["fail"]), frozenset(found["unknown"])
+
+    def passed(self) -> Red:
+        """Return what passed in the last audit."""
+        return frozenset((one["check"], one["host"]) for one in self.document["results"] if one["status"] == "pass")
+
+    def keep(self) -> None:
+        """Keep the last report as that of the healthy site."""
+        (self.lab.state / HEALTHY).write_text(json.dumps(self.document), encoding="utf-8")
 
     def said(self, check: str, host: str) -> list[str]:
         """Return what the last audit said of a check that failed."""
@@ -171,16 +197,19 @@ class Site:
             if (result["check"], result["host"], result["status"]) == (check, host, "fail")
         ]
 
-    def snapshot(self) -> snapshots.Snapshot:
-        """Return files, addresses, routes, rules, settings, sockets and zones of all machines."""
-        # A server that was told of a change a moment ago may still be fetching it.
-        return snapshots.take(self.engine, self.lab, self.lab.machines)
+    def snapshot(self, hosts: t.Collection[str] | None = None) -> snapshots.Snapshot:
+        """Return files, addresses, routes, rules, settings, sockets and zones of these machines, or of all."""
+        chosen = [machine for machine in self.lab.machines if hosts is None or machine.name in hosts]
+        return snapshots.take(self.engine, self.lab, chosen)
 
-    def differences(self, before: snapshots.Snapshot, patience: float = 10.0) -> list[str]:
-        """Return in what the machines differ from a snapshot, once they have had time to become what they were."""
+    def differences(
+        self, before: snapshots.Snapshot, hosts: t.Collection[str] | None = None, patience: float = 10.0
+    ) -> list[str]:
+        """Return in what machines differ from a snapshot, once they have had time to become what they were."""
         end = time.monotonic() + patience
+        before = {name: value for name, value in before.items() if hosts is None or name in hosts}
         while True:
-            changed = snapshots.differences(before, self.snapshot())
+            changed = snapshots.differences(before, self.snapshot(hosts))
             if not changed or time.monotonic() > end:
                 return changed
 
@@ -211,11 +240,12 @@ class Site:
         return wrong
 
 
-LINK = "ip -6 -o addr show dev eth0 scope link | awk '{ sub(\"/.*\", \"\", $4); print $4; exit }'"
+LINK = 'ip -6 -o addr show dev eth0 scope link | awk \'{ sub("/.*", "", $4); print $4; exit }\''
 # The journal is binary and rewrites its head as it grows; it is told of in words.
 LOGS = r"""
-find /var/log /var/mail /var/spool/mail -type f ! -path '/var/log/journal/*' 2>/dev/null | sort -u | while read -r path; do
-    size=$(stat -c %s "$path")
-    echo "$size $(head -c "$size" "$path" | sha256sum | cut -d ' ' -f 1) $path"
-done
+find /var/log /var/mail /var/spool/mail -type f ! -path '/var/log/journal/*' 2>/dev/null | sort -u |
+    while read -r path; do
+        size=$(stat -c %s "$path")
+        echo "$size $(head -c "$size" "$path" | sha256sum | cut -d ' ' -f 1) $path"
+    done
 """

@@ -204,7 +204,10 @@ class World:
         commands: list[tuple[list[str], str]] = [(["ip", "link", "set", "lo", "up"], "")]
         commands += [(["sysctl", "-qw", f"{key}={value}"], "") for key, value in settings.items()]
         commands.append((["ip", "link", "set", "eth0", "up"], ""))
-        commands += [(["ip", "addr", "add", address, "dev", "eth0", "nodad"], "") for address in ipv6]
+        for number, address in enumerate(ipv6):
+            # The second one is spoken from on demand only.
+            asked = ["preferred_lft", "0"] if number else []
+            commands.append((["ip", "addr", "add", address, "dev", "eth0", "nodad", *asked], ""))
         commands.append((["ip", "-6", "route", "add", "default", "via", "fe80::1", "dev", "eth0"], ""))
         lines = [*(f"Address={address}" for address in ipv6), "Gateway=fe80::1"]
         if ipv4:

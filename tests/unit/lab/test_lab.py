@@ -202,3 +202,84 @@ def test_differences_see_content_and_the_order_of_rules() -> None:
     assert "- www1: etc: /etc/a: 1" in changed
     assert "+ www1: etc: /etc/a: 2" in changed
     assert len([line for line in changed if "ip6tables" in line]) == 4
+
+
+READY = {
+    "ns1": HOSTS["ns1"],
+    "ns2": {"lab_kind": "secondary", "ansible_host": "198.51.100.54", "ipv6_names": ["ns2.example.com"]},
+    "mail1": HOSTS["mail1"],
+    "www1": {
+        "lab_kind": "web",
+        "ansible_host": "198.51.100.80",
+        "ipv6_names": ["www.example.com", "shop.example.com"],
+        "lab_https": True,
+        "lab_ports": ["tcp/22", "udp/53"],
+    },
+    "web6": {
+        "lab_kind": "web",
+        "lab_ipv4": False,
+        "lab_https": True,
+        "ansible_host": "2001:db8:1200:80::86",
+        "lab_addresses": ["2001:db8:1200:80::86/64"],
+    },
+    "world1": {
+        "lab_kind": "web",
+        "ansible_host": "198.51.100.180",
+        "lab_zones": {"com": ["example.com. IN NS ns1.example.com."]},
+    },
+}
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> model.Lab:
+    hosts = {**READY, "ns1": {**HOSTS["ns1"], "lab_addresses": ["2001:db8:1200:53::53/64"]}}
+    inventory(monkeypatch, hosts, lab_records=['_dmarc IN TXT "v=DMARC1; p=none"'])
+    return model.load("inventory")
+
+
+def of(lab: model.Lab, name: str) -> dict[str, str]:
+    machine = next(one for one in lab.machines if one.name == name)
+    return {path: file.content for path, file in machines.files_of(lab, machine, "key", "secret").items()}
+
+
+def test_a_second_name_server(site: model.Lab, lab: model.Lab) -> None:
+    made = zones.zones(site)
+    assert all("@ IN NS ns1.example.com.\n@ IN NS ns2.example.com.\n" in text for text in made.values())
+    assert '_dmarc IN TXT "v=DMARC1; p=none"\n' in made["example.com"]
+    primary, secondary = of(site, "ns1"), of(site, "ns2")
+    assert "also-notify { 198.51.100.54 key rollout; };" in primary["/etc/bind/named.conf.options"]
+    local = secondary["/etc/bind/named.conf.local"]
+    assert local.count("type secondary;") == local.count("primaries { 198.51.100.53 key rollout; };") == len(made)
+    assert not [path for path in secondary if path.endswith(".zone")]
+    # Alone, it tells nobody.
+    assert "    notify no;\n" in of(lab, "ns1")["/etc/bind/named.conf.options"]
+
+
+def test_a_web_server_with_tls(site: model.Lab) -> None:
+    files = of(site, "www1")
+    assert files["/etc/apache2/ports.conf"] == "Listen 0.0.0.0:80\nListen 0.0.0.0:443\n"
+    unit = files["/etc/systemd/system/sites.service"]
+    assert [f"/CN={name} " in unit for name in ("www1.example.com", "www.example.com", "shop.example.com")] == [
+        True
+    ] * 3
+    assert "Require ip 198.51.100.25\n" in files["/etc/apache2/sites-enabled/shop.example.com.conf"]
+    assert of(site, "web6")["/etc/apache2/ports.conf"] == "Listen [::]:80\nListen [::]:443\n"
+    machine = next(one for one in site.machines if one.name == "www1")
+    units = machines.units_of(machine)
+    assert units.index("sites") < units.index("apache2")
+    assert "sites" not in machines.units_of(next(one for one in site.machines if one.name == "world1"))
+
+
+def test_the_firewall_that_a_host_starts_with(site: model.Lab) -> None:
+    rules = of(site, "www1")["/etc/iptables/rules.v4"]
+    assert ":INPUT DROP" in rules
+    assert "-A INPUT -p udp -m udp --dport 53 -j ACCEPT\n" in rules
+    assert rules.endswith("COMMIT\n")
+    assert "/etc/iptables/rules.v4" not in of(site, "mail1")
+
+
+def test_zones_of_the_world(site: model.Lab) -> None:
+    files = of(site, "world1")
+    assert files["/etc/bind/com.zone"].endswith("\nexample.com. IN NS ns1.example.com.\n")
+    assert 'zone "com" {' in files["/etc/bind/named.conf.local"]
+    assert machines.units_of(next(one for one in site.machines if one.name == "world1"))[-1] == "named"

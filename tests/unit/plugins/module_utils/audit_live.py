@@ -43,7 +43,8 @@ CHANGES = {
     "an IPv6 address": ("addr add 2001:db8:5::1/128 dev br0 nodad", ["addresses", "routes"]),
     "an IPv4 address": ("addr add 192.0.2.99/24 dev eth0", ["addresses"]),
     "an IPv6 route": ("route add 2001:db8:2::/48 via fe80::1 dev eth0", ["routes"]),
-    "another metric": ("route change ::/0 via fe80::dead dev eth0 metric 200 mtu 1400", []),
+    "another router": ("route change 2001:db8:1::/48 via fe80::2 dev eth0 expires 900", ["routes"]),
+    "another MTU": ("route change ::/0 via fe80::dead dev eth0 metric 200 mtu 1400", []),
     "an IPv4 route": ("route add 203.0.113.0/24 via 192.0.2.1", ["routes"]),
 }
 
@@ -76,7 +77,7 @@ def _ip(lines: str, namespace: tuple = ()) -> None:
 
 
 def _main() -> None:
-    from ansible_collections.ipv6.rollout.plugins.module_utils import audit_network, audit_state
+    from ansible_collections.ipv6.rollout.plugins.module_utils import audit_network, audit_state, host
 
     with subprocess.Popen(["unshare", "-n", "cat"], stdin=subprocess.PIPE) as far:
         try:
@@ -99,8 +100,9 @@ def _main() -> None:
                 stream.write("0")
             parts["a setting"] = audit_state.compared(before, audit_state.snapshot())["parts"]
             parts["rules"] = _rules(audit_state)
+            whole = host.look(True, {})["audit"]["state"]["parts"]
             settings = audit_network.settings()["ipv6"]["eth0"]
-            json.dump({"look": found, "parts": parts, "settings": settings}, sys.stdout)
+            json.dump({"look": found, "parts": parts, "whole": whole, "settings": settings}, sys.stdout)
         finally:
             far.stdin.close()
             far.wait(timeout=10)

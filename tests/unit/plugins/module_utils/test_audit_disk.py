@@ -208,6 +208,15 @@ NETWORKD = {
         [],
     ),
     "by what is not known here": ({"network/a.network": "[Match]\nType=ether\n[Network]\nDHCP=yes\n"}, [], [], []),
+    "two lines are one list": (
+        {
+            "network/a.network": "[Match]\nName=nothing\nName=eth1\n"
+            "[Network]\nAddress=2001:db8::81/64\nIPv6AcceptRA=no\n"
+        },
+        [address("2001:db8::81/64", "eth1")],
+        [],
+        [],
+    ),
     "nothing": ({}, [], [], []),
 }
 

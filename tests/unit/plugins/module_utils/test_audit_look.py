@@ -227,7 +227,7 @@ def test_a_resolver_that_does_not_answer_is_waited_for_only_so_long(monkeypatch)
     monkeypatch.setattr(audit_names, "ASK", silent + audit_names.ASK)
     start = time.monotonic()
     found = audit_names.order(["a.example", "b.example"], [])
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < audit_names.STARTS + 5
     assert [entry["problem"] for entry in found] == ["no name server answered within 0.2 s"] * 2
 
 

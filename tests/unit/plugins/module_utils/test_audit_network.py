@@ -89,6 +89,11 @@ def test_the_digest_sees_settings_and_rules(seen):
     assert seen["parts"]["rules"] == ["rules"]
 
 
+@live
+def test_a_look_of_everything_changes_nothing(seen):
+    assert seen["whole"] == []
+
+
 def test_the_digest_sees_files(tmp_path, monkeypatch):
     monkeypatch.setattr(audit_state, "FOLDER", str(tmp_path))
     monkeypatch.setattr(audit_state, "PARTS", {"files": audit_state.etc})
@@ -131,8 +136,12 @@ ROUTES = {
         [("default", "fe80::1", "eth0", False), ("default", "fe80::2", "eth1", False)],
     ),
     "a link that is down": (
-        {"dst": "default", "gateway": "fe80::1", "dev": "eth0", "flags": ["dead", "linkdown"]},
+        {"dst": "default", "gateway": "fe80::1", "dev": "eth0", "flags": ["linkdown"]},
         [("default", "fe80::1", "eth0", True)],
+    ),
+    "a link that is gone": (
+        {"dst": "default", "dev": "eth0", "flags": ["dead"]},
+        [("default", "", "eth0", True)],
     ),
     "nothing is known": ({}, [("", "", "", False)]),
 }

@@ -161,12 +161,29 @@ def test_proofs_come_in_the_order_of_the_checks():
     assert all(proof["ok"] for proof in proofs)
 
 
-def test_what_a_machine_lacks_is_no_proof_and_not_tried_again(monkeypatch):
-    monkeypatch.setattr(
-        probe.commands, "run", lambda *_args, **_more: probe.commands.Result(127, "", "ping: not found")
-    )
-    proof = probe.patiently(check("ping", 0), 3600)
-    assert not proof["ok"] and proof["seen"] == {"problem": "ping: not found"} and proof["seconds"] < 5
+@pytest.mark.parametrize(
+    ("rc", "error", "seen"),
+    [
+        (0, "", {"family": "ipv6"}),
+        (1, "", {}),
+        (2, "ping: bind icmp socket", {"problem": "ping ::1: ping: bind icmp socket"}),
+        (127, "ping: not found", {"problem": "ping ::1: ping: not found"}),
+    ],
+)
+def test_a_ping_that_can_not_be_made_proves_nothing(monkeypatch, rc, error, seen):
+    monkeypatch.setattr(probe.commands, "run", lambda *_args, **_more: probe.commands.Result(rc, "", error))
+    proof = probe.prove(check("ping", 0))
+    assert proof["ok"] is (rc == 0) and proof["seen"] == seen
+    # Nor does it prove that nobody answers.
+    assert probe.prove(check("ping", 0, expect="closed"))["ok"] is (rc == 1)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tls", "http", "smtp", "dns", "ports"])
+def test_nothing_is_closed_because_the_source_is_not_ours(kind):
+    one = check(kind, free_port(), source="2001:db8::99", expect="closed", host="example.com", ports=(1,))
+    proof = probe.prove(one)
+    assert not proof["ok"] and list(proof["seen"]) == ["problem"]
+    assert proof["evidence"] == "::1 can't be reached from 2001:db8::99: Cannot assign requested address"
 
 
 def test_patience_waits_for_a_server_that_comes_late():

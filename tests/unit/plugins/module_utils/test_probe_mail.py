@@ -137,5 +137,5 @@ def test_a_greeting_without_end_costs_one_step(kind, greeting, endless, pause):
     with serving(Handler) as port:
         proof = proved(kind, port, timeout=0.5)
         took = time.monotonic() - start
-    assert not proof["ok"] and took < 5
+    assert not proof["ok"] and took < 15
     assert len(proof["evidence"]) < 250

@@ -59,6 +59,29 @@ while True:
             reply = struct.pack(">BBH", 129, 0, 0) + echo[4:]
             raw.sendto(reply, (socket.inet_ntop(socket.AF_INET6, source), 0))
 """
+# The same at the other end of a tunnel, where there are no link-layer addresses.
+TUNNEL = """
+import fcntl, os, socket, struct, subprocess
+tunnel = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tunnel, 0x400454CA, struct.pack("16sH", b"tun9", 0x1001))
+for argv in (["addr", "add", "2001:db8:9::2/64", "dev", "tun9", "nodad"], ["link", "set", "tun9", "up"]):
+    subprocess.run(["ip", *argv], check=True)
+print("ready", flush=True)
+while True:
+    packet = os.read(tunnel, 2000)
+    where = packet.find(bytes(range(64)))
+    if where < 48 or packet[where - 8] != 128:
+        continue
+    echo = packet[where - 8:]
+    if len(echo) < 256 and packet[6] == 44:
+        echo += bytes(index % 251 for index in range(len(echo) - 8, 248))
+    echo = bytes([129, 0, 0, 0]) + echo[4:]
+    text = packet[24:40] + packet[8:24] + struct.pack(">I3xB", len(echo), 58) + echo
+    total = sum(struct.unpack(f">{len(text) // 2}H", text))
+    total = (total & 0xFFFF) + (total >> 16)
+    echo = echo[:2] + struct.pack(">H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + echo[4:]
+    os.write(tunnel, struct.pack(">IHBB", 6 << 28, len(echo), 58, 64) + packet[24:40] + packet[8:24] + echo)
+"""
 # Two routers and a liar: an advertisement from further away, and one whose options make no sense.
 ROUTER = """
 import socket, struct
@@ -225,6 +248,16 @@ def test_a_host_that_answers_what_it_should_drop_fails(wire):
     }  # fmt: skip
 
 
+def test_packets_leave_through_a_tunnel_too(wire):
+    if not os.path.exists("/dev/net/tun"):
+        pytest.skip("no tun device here")
+    wire.start("near", TUNNEL)
+    proof = wire.proved("extension", address="2001:db8:9::1")
+    assert {name for name, seen in proof["seen"].items() if seen == "answered"} == {
+        "echo", "valid_fragments", "routing_header_0", "overlapping", "tiny_first", "unknown_header",
+    }  # fmt: skip
+
+
 def test_a_host_without_fragments_fails(wire):
     wire.drop("far", "-m", "ipv6header", "--soft", "--header", "frag")
     proof = wire.proved("extension")
@@ -310,7 +343,7 @@ def test_a_race_with_two_dead_addresses_is_lost_time(wire):
     wire.drop("far", "-p", "tcp")
     proof = wire.proved("race", address=None, addresses=[FAR, NOBODY, FAR4], port=80)
     assert proof["ok"] and proof["seen"]["winner"] == FAR4 and not proof["seen"]["within_300ms"]
-    assert 0.4 < proof["seen"]["seconds"] < 2
+    assert 0.4 < proof["seen"]["seconds"] < 10
 
 
 def test_a_transfer_through_a_narrow_hop(wire):
@@ -360,6 +393,18 @@ def test_no_family_stands_in_for_the_other(wire):
             assert not proof["ok"] and "Connection refused" in proof["evidence"]
         elif check["kind"] in ("tcp", "http", "transfer"):
             assert proof["ok"]
+
+
+def test_nothing_is_closed_because_there_is_no_route(wire):
+    kinds = {"tcp": {}, "tls": {}, "smtp": {}, "dns": {"host": "example.com"}}
+    checks = [{"kind": kind, "port": 80, "expect": "closed", **more} for kind, more in kinds.items()]
+    for proof in wire.all_proved([{**check, "address": "2001:db8:2::1"} for check in checks]):
+        assert not proof["ok"] and list(proof["seen"]) == ["problem"]
+        assert proof["evidence"] == "2001:db8:2::1 can't be reached from here: Network is unreachable"
+    # Somebody else's word that the host is out of reach counts as closed, as silence does.
+    wire.drop("far", "-p", "tcp", verdict=("REJECT", "--reject-with", "icmp6-no-route"))
+    wire.drop("far", "-p", "udp")
+    assert all(proof["ok"] for proof in wire.all_proved([{**check, "timeout": 1} for check in checks]))
 
 
 def test_who_may_not_make_packets_proves_nothing(wire):

@@ -149,7 +149,7 @@ def test_a_server_that_is_none_or_never_ends_costs_one_step(handler, evidence):
         proof = proved("http", port, timeout=0.5)
         took = time.monotonic() - start
     assert not proof["ok"] and proof["evidence"].startswith(evidence)
-    assert took < 5
+    assert took < 15
 
 
 def test_a_page_without_end_is_cut():
@@ -253,4 +253,4 @@ def test_what_speaks_no_tls_fails_in_time(kind):
         assert "no TLS: " in proved(kind, port)["evidence"]
     with serving(answering(endless=b"\x16\x03\x03\x00", pause=0.05)) as port:
         assert "no TLS: " in proved(kind, port, timeout=0.5)["evidence"]
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 20

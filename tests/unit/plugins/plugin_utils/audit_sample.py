@@ -302,7 +302,11 @@ class _Maker:
         for what, seconds, count in steps:
             timeline.append({"what": what, "at": round(at, 3), "seconds": seconds, "count": count})
             at += seconds
-        return {"made": "2026-11-21T20:15:00+00:00", "seconds": round(at, 3), "version": "0.1.0", "timeline": timeline}
+        problems = [self._text("the group mail could not be asked")] if self._hostile else []
+        return {
+            "made": "2026-11-21T20:15:00+00:00", "seconds": round(at, 3), "version": "0.1.0", "timeline": timeline,
+            "problems": problems,
+        }  # fmt: skip
 
 
 def _counts(results: t.Iterable[dict[str, t.Any]]) -> dict[str, int]:

@@ -175,3 +175,23 @@ def statuses(results):
 def red(site):
     """Return the checks that fail."""
     return sorted(check for check, found in judged(site).items() if any(one.status == "fail" for one in found))
+
+
+def records(*more, without=()):
+    """Return the records without some of a name and type, and with some more."""
+    return [one for one in RECORDS if one[1:3] not in without] + list(more)
+
+
+def aaaa(name, address, *ttl):
+    return (FORWARD, name, "AAAA", address, *ttl)
+
+
+def silent(address="", kinds=(), protocols=("udp", "tcp"), family=""):
+    """Return a way to answer: not at all at an address, over a family, for some types."""
+
+    def odd(probe, answer):
+        here = address in ("", probe.get("address")) and family in ("", probe["family"])
+        what = probe["id"].split("|")[2]
+        return None if here and what in (kinds or what) and probe["protocol"] in protocols else answer
+
+    return odd

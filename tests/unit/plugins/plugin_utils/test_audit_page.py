@@ -85,7 +85,7 @@ def with_texts(document, text):
         change["message"] = text
     for step in document["run"]["timeline"]:
         step["what"] = text
-    document["before"]["ipv4_harmed"] = [text]
+    document["before"]["ipv4_harmed"] = document["run"]["problems"] = [text]
     document["run"]["version"] = document["run"]["made"] = document["before"]["made"] = text
     return document
 

@@ -55,8 +55,8 @@ def test_the_schema_is_one():
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("hosts", [1, 5, 60])
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("hosts", [1, 5, 25])
 def test_documents_are_valid(seed, hosts):
     for how in ({}, {"healthy": True}, {"hostile": True}, {"earlier": False}):
         document = sample(seed, hosts, **how)

@@ -37,7 +37,7 @@ from ansible_collections.ipv6.rollout.tests.unit.plugins.plugin_utils.readiness_
     worst,
 )
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 PASS, FAIL, UNKNOWN, NA = "pass", "fail", "unknown", "not_applicable"
 DATABASE = (*SOCKETS, listener(port=3306, process="mariadbd"))
 SEEN_3306 = (22, 80, 3306)
@@ -155,6 +155,7 @@ CASES = [
     ("F04", {}, PASS, "nobody gets in"),
     ("F04", {"ipv4": CLOSED4}, PASS, "nobody gets in"),
     ("F04", {"ipv4": CLOSED4, "ipv6": rolled_out(first=[MYSQL])}, FAIL, "IPv6 lets in more than IPv4"),
+    ("F04", {"ipv4": CLOSED4, "ipv6": OPEN}, FAIL, "what no rule names"),
     (
         "F04",
         {"ipv4": CLOSED4, "ipv6": rolled_out(first=[MYSQL])}
@@ -189,6 +190,15 @@ CASES = [
         | {"sockets": DATABASE},
         UNKNOWN,
         "can't be told",
+    ),
+    (
+        "F04",
+        {
+            "ipv4": strict(SSH4, WEB4, MYSQL.replace("-j", "-m limit --limit 9/sec -j")),
+            "ipv6": rolled_out(first=[MYSQL]),
+        },
+        UNKNOWN,
+        "the rules of IPv4 don't decide",
     ),
     ("F04", {"firewall": UNREAD}, UNKNOWN, "you must be root"),
     ("F04", {"firewall": {"ipv4": HIDDEN}}, UNKNOWN, "incompatible"),
@@ -279,6 +289,11 @@ def test_what_the_playbook_ipv6_only_opens_is_meant():
     rules = rolled_out([{"name": "http", "sources": []}, {"name": "v4-proxy-22", "port": 22, "sources": [gateway]}])
     found = {check.id: worst(check.results(site(ipv6=rules, address4=None))) for check in readiness_firewall.CHECKS}
     assert found["F04"] == PASS
+    # Where AAAA records lead to the proxy, it alone gets in.
+    rules = rolled_out([{"name": "http", "sources": [gateway]}])
+    found = {check.id: worst(check.results(site(ipv6=rules, address4=None))) for check in readiness_firewall.CHECKS}
+    assert found["F04"] == PASS
+    assert worst(readiness_firewall.CHECKS[3].results(site(ipv6=rules))) == FAIL
     everyone = rolled_out(["http", {"name": "backup-mx", "port": 25}])
     sockets = [*SOCKETS, listener(port=25, process="master")]
     there = site(ipv6=everyone, sockets=sockets, outside=proofs(ipv6=(80, 25)))

@@ -433,6 +433,11 @@ def test_a_probe_that_could_not_be_made_proves_nothing():
     assert not red(judged)
 
 
+def test_an_address_that_nobody_is_to_trust_is_a_stranger_whatever_mynetworks_says():
+    look = other(mynetworks="127.0.0.0/8 [2001:db8:beef::]/64")
+    assert red(seen_from(site(look), on("ipv6", "relay", code=250, reply="250 2.1.5 Ok"))) == {"M06"}
+
+
 def test_a_lab_machine_that_is_trusted_is_no_stranger():
     look = other(mynetworks="127.0.0.0/8 198.51.100.0/24")
     judged = seen_from(site(look), on("ipv4", "relay", code=250, reply="250 2.1.5 Ok"))
@@ -538,6 +543,8 @@ def test_what_servers_send_may_have_any_shape(fields):
     "more",
     [
         {"zone": "", "name": "example.com.", "type": "TXT", "ttl": 1, "data": "not quoted \x1b"},
+        {"zone": "", "name": "example.com.", "type": "TXT", "ttl": 1, "data": '"open'},
+        {"zone": "", "name": "_dmarc.example.com.", "type": "TXT", "ttl": 1, "data": '"open'},
         {"zone": "", "name": f"{NAME}.", "type": "AAAA", "ttl": 1, "data": "no address"},
         {"zone": "", "name": f"{NAME}.", "type": "CNAME", "ttl": 1, "data": f"{NAME}."},
     ],

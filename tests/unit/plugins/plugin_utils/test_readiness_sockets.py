@@ -31,7 +31,7 @@ from ansible_collections.ipv6.rollout.tests.unit.plugins.plugin_utils.readiness_
     worst,
 )
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 PASS, FAIL, UNKNOWN, NA = "pass", "fail", "unknown", "not_applicable"
 MYSQL = "-A INPUT -p tcp -m tcp --dport 3306 -j ACCEPT"
 LIMITED = "-A INPUT -p tcp -m tcp --dport 3306 -m recent --name x --rcheck -j ACCEPT"
@@ -92,6 +92,8 @@ CASES = [
         "/var/log/nginx/access.log has a client of IPv4 as ::ffff:192.0.2.200",
     ),
     ("L02", {"sockets": [*SSHD, listener(process="nginx")], "ipv4": strict()}, NA, "no socket"),
+    ("L02", {"sockets": [*SSHD, listener(port=8080, process="java")]}, NA, "no socket"),
+    ("L02", {"sockets": [*SSHD, listener(port=8080, process="java")], "ipv6": OPEN}, UNKNOWN, "(java) serves IPv4 too"),
     ("L02", {"sockets": [listener(process="nginx", v6only=None, ipv4=None)]}, UNKNOWN, "is not known"),
     # L03: where it listens
     ("L03", {}, PASS, "tcp [::]:80 (apache2), declared as http"),

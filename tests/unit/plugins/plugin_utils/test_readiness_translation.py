@@ -129,6 +129,10 @@ DEFECTS = {
     "nothing gets through": ({"refused": [IDS["client"]]}, ["N03"]),
     "no ping gets through": ({"refused": [IDS["ping"]]}, ["N03"]),
     "validating clients get synthesis": ({"answers": {"checking": [OLD6]}}, ["N04"]),
+    "the name has an address after all": (
+        {"answers": {"old.example.com.": ["2001:db8::7"], "checking": ["2001:db8::7"]}},
+        ["N02"],
+    ),
     "strangers get through": ({"closed": False}, ["N05"]),
     "strangers are answered": ({"answers": {"stranger": [FIRST]}}, ["N05"]),
     "routers tell another prefix": ({"routers": [PREFIX, "64:ff9b::/96"]}, ["N06"]),

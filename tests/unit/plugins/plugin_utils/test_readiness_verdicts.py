@@ -14,19 +14,12 @@ pytest.importorskip("dns", reason="dnspython is not installed")
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_verdicts
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import Result, Site
 from ansible_collections.ipv6.rollout.tests.unit.plugins.plugin_utils import readiness_dns_fake as fake
+from ansible_collections.ipv6.rollout.tests.unit.plugins.plugin_utils.readiness_dns_fake import aaaa, records, silent
 
 FORWARD, RECORDS, WWW, WWW4, MAIL, NS2 = (
     getattr(fake, name) for name in ("FORWARD", "RECORDS", "WWW", "WWW4", "MAIL", "NS2")
 )
 SAME = [Result("W03", "pass", "the same", "www1")]
-
-
-def records(*more, without=()):
-    return [one for one in RECORDS if one[1:3] not in without] + list(more)
-
-
-def aaaa(name, address):
-    return (FORWARD, name, "AAAA", address)
 
 
 def verdicts(results=(), **how):
@@ -47,10 +40,6 @@ GOOD = {
     "mx_aaaa": ("pass", None),
     "mx_reach": ("pass", 10),
 }
-
-
-def silent(address):
-    return lambda probe, answer: None if probe.get("address") == address else answer
 
 
 def only_udp(probe, answer):

@@ -9,7 +9,10 @@ import base64
 import copy
 import dataclasses
 import datetime
+import os
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,6 +24,9 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_web_
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_web_ways as ways
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import FAIL, PASS, Host, Site
 
+# FUZZ_EXAMPLES=10000 is the long run.
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+PAGES = st.lists(st.sampled_from("abcdef"), max_size=12)
 NAMES = ["www.example.com", "shop.example.com"]
 LAB = {"name": "lab1", "ipv4": "198.51.100.200", "outside_source": "2001:db8:beef::10"}
 ADDRESSES = {"ipv4": "198.51.100.80", "ipv6": "2001:db8:1200::80"}
@@ -94,7 +100,14 @@ def answered(probe, body="page"):
         )
     if probe["kind"] in ("https", "tls"):
         seen["certificate"] = CERTIFICATES.get(probe.get("host"), CERTIFICATES[NAMES[0]])
-    return {"id": probe["id"], "ok": True, "evidence": "connected", "address": probe["address"], "seen": seen}
+    return {
+        "id": probe["id"],
+        "ok": True,
+        "evidence": "connected",
+        "address": probe["address"],
+        "seen": seen,
+        "seconds": 0.04,
+    }
 
 
 def seen_from(site, change=lambda probe, proof: None):
@@ -212,7 +225,8 @@ FAULTS = {
     ),
     "the bare address is another site": (on(another_page, SIX, "literal"), {"W05"}),
     "the page closed over IPv6": (on(sees(status=403), SIX, "get"), {"W02", "W08"}),
-    "slow": (on(sees(first_byte=0.4), SIX, "get", NAMES[0], "http"), {"W09"}),
+    "slow to answer": (on(sees(first_byte=0.4), SIX, "get", NAMES[0], "http"), {"W09"}),
+    "slow to connect": (on(lambda _probe, proof: {**proof, "seconds": 1.01}, SIX, "get", NAMES[0], "http"), {"W09"}),
 }
 
 
@@ -264,6 +278,11 @@ def test_what_the_host_says_decides(case):
     judged = seen_from(site(host(look={"audit": audit(**changed)})))
     assert expected in statuses(judged, check)
     assert red(judged) == ({check} if expected == "fail" else set())
+
+
+def test_a_server_in_front_of_this_one_hides_the_clients_of_both_families():
+    told = audit(hits={"seen": [{"file": LOG, "address": "127.0.0.1"}], "logs": 1, "problem": ""})
+    assert statuses(seen_from(site(host(look={"audit": told}))), "W06") == {"fail"}
 
 
 LISTS = {
@@ -397,7 +416,7 @@ def test_some_late_answers_of_a_busy_machine_are_no_fault():
 
 def test_what_has_one_family_only_is_not_compared():
     judged = seen_from(site(host(ipv4=None)))
-    for check in ("W02", "W03", "W04", "W09"):
+    for check in ("W02", "W03", "W04", "W05", "W09"):
         assert statuses(judged, check) == {"not_applicable"}
     assert statuses(judged, "W01") == {"pass"}
     assert not red(judged)
@@ -479,6 +498,15 @@ def test_what_a_host_says_may_have_any_shape(broken):
 
 
 # ---------------------------------------------------------------------------------------------- parts
+
+
+@hypothesis.settings(max_examples=EXAMPLES)
+@hypothesis.given(PAGES, PAGES)
+def test_the_difference_of_two_pages_is_a_share_and_the_same_both_ways(one, other):
+    found = answers.difference(one, other)
+    assert 0 <= found <= 1
+    assert found == answers.difference(other, one)
+    assert (found == 0) == (sorted(one) == sorted(other))
 
 
 @pytest.mark.parametrize(
