@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the audit of many hosts costs, as a multiple of bare fact gathering on the same hosts in the same run.
 
-The hosts are network namespaces with real addresses, rules, sockets and zones (tests/topologies). Ansible enters them by
-its local connection, so nothing of what ssh costs makes the ratio look better. Both playbooks run in turns; the best wall
-time of each counts. Remote calls are counted from Ansible's own words.
+The hosts are network namespaces with real addresses, rules, sockets and zones (tests/topologies). Ansible enters them
+by its local connection, so nothing of what ssh costs makes the ratio look better. Both playbooks run in turns; the best
+wall time of each counts. Remote calls are counted from Ansible's own words.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ def inventory(made: t.Any, folder: Path) -> Path:
     hosts = {name: {**values, **way_in(name, made.hosts[name].pid)} for name, values in site.variables.items()}
     for values in hosts.values():
         values.pop("inventory_hostname")
-    lab = {**way_in("lab1", made.lab.pid), "ansible_host": drawn.LAB["ipv4"], "ipv6_outside_source": drawn.LAB["outside"]}
+    lab = {
+        **way_in("lab1", made.lab.pid),
+        "ansible_host": drawn.LAB["ipv4"],
+        "ipv6_outside_source": drawn.LAB["outside"],
+    }
     shared = {
         "ipv6_prefix": site.prefix,
         "ipv6_subnets": site.subnets,
@@ -66,7 +70,8 @@ def play(name: str, path: Path, *more: str) -> tuple[float, str]:
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - start
     if done.returncode != 0:
-        sys.exit(f"{' '.join(words)} failed:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+        said = [line for line in done.stdout.splitlines() if "fatal:" in line or "ERROR" in line or "msg:" in line]
+        sys.exit(f"{' '.join(words)} failed:\n" + "\n".join(said[:20]) + done.stderr[-2000:])
     return seconds, done.stdout
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import datetime
 import json
 import os
@@ -16,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import files
-from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
+from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import (
     audit_compare,
     audit_junit,
@@ -68,11 +69,25 @@ class ActionModule(ActionBase):
         _options, self._given = self.validate_argument_spec(argument_spec=ARGUMENTS)
         result["changed"] = False
         try:
+            self._check_early()
             self._read_inventory()
             result.update(self._asked() if self._given["state"] == "asked" else self._judged())
         except (RolloutError, OSError) as error:
             result.update(failed=True, msg=f"ipv6.rollout.readiness_audit: {error}")
         return result
+
+    def _check_early(self):
+        """Refuse what would end the audit after all the work."""
+        readiness.accepted(self._given["accepted"])
+        folder = self._folder()
+        self._before(folder)
+        # The first part of the path that is there is where the rest of it has to be made.
+        there = folder
+        while not os.path.lexists(there) and os.path.dirname(there) != there:
+            there = os.path.dirname(there)
+        if not os.path.isdir(there) or not os.access(there, os.W_OK | os.X_OK):
+            why = "can't be written to" if os.path.isdir(there) else "is no folder"
+            raise RolloutError(f"readiness_folder: {there} {why}; name a folder for the report")
 
     # ------------------------------------------------------------------------------------------ the two calls
 
@@ -150,7 +165,8 @@ class ActionModule(ActionBase):
             try:
                 value = values[name]
                 if name == "ipv6_dns":
-                    value = {key: value[key] for key in readiness_site.SERVER_KEYS if key in value}
+                    whole = value if isinstance(value, collections.abc.Mapping) else {}
+                    value = {key: whole[key] for key in readiness_site.SERVER_KEYS if key in whole}
                 found[name] = value
             except AnsibleError:
                 continue
@@ -179,7 +195,9 @@ class ActionModule(ActionBase):
             part = wanted[first : first + SLICE]
             start = time.time()
             left = len(wanted) - first
-            self._say(f"{site.lab['name']} makes {len(part)} connections and questions; {left - len(part)} are left then")
+            self._say(
+                f"{site.lab['name']} makes {len(part)} connections and questions; {left - len(part)} are left then"
+            )
             try:
                 done = self._execute_module(
                     module_name="ipv6.rollout.probe",
@@ -207,25 +225,34 @@ class ActionModule(ActionBase):
     # ------------------------------------------------------------------------------------------------ the report
 
     def _folder(self):
-        given = self._given["folder"]
-        if given:
-            return os.path.abspath(os.path.expanduser(str(given)))
-        return os.path.dirname(fleet.report_path("", self._vars.get("ansible_inventory_sources")))
+        path = self._path("folder")
+        return path or os.path.dirname(fleet.report_path("", self._vars.get("ansible_inventory_sources")))
+
+    def _path(self, name):
+        """Return a path that the user gave, or nothing."""
+        given = self._given[name]
+        if given in (None, ""):
+            return ""
+        if not isinstance(given, (str, os.PathLike)):
+            raise RolloutError(f"readiness_{name}: {shown(given)} is not a path; write one in quotes")
+        return os.path.abspath(os.path.expanduser(str(os.fspath(given))))
 
     def _before(self, folder):
         """Return the earlier audit: the one that the user names, or the last one; and when it was made."""
-        named = self._given["before"]
-        path = os.path.abspath(os.path.expanduser(str(named))) if named else os.path.join(folder, FILES["json"])
+        named = self._path("before")
+        path = named or os.path.join(folder, FILES["json"])
+        if not named and not os.path.lexists(path):
+            return {}, ""
         try:
-            text = files.read(path)
-            before = json.loads(text) if text else {}
-        except (OSError, ValueError, RecursionError):
-            before = None
-        if isinstance(before, dict) and before.get("schema") == readiness_document.SCHEMA:
-            return before, str((before.get("run") or {}).get("made", ""))
-        if named:
-            raise RolloutError(f"readiness_before: {path} is no report of an audit; name a file ipv6_audit.json, or nothing")
-        return {}, ""
+            before = audit_compare.checked(json.loads(files.read(path) or ""), readiness_document.SCHEMA)
+        except (OSError, ValueError, RecursionError, RolloutError) as error:
+            why = f"readiness_before: {path} is no report of an audit"
+            if named:
+                raise RolloutError(f"{why} ({error}); name a file ipv6_audit.json, or nothing") from error
+            if self._given["state"] == "judged":
+                Display().warning(f"{why}, so nothing is compared; it is written anew")
+            return {}, ""
+        return before, str(before["run"]["made"])
 
     def _written(self, document, folder):
         paths = {kind: os.path.join(folder, name) for kind, name in FILES.items()}
@@ -241,7 +268,12 @@ class ActionModule(ActionBase):
         if self._given["show"]:
             Display().display("\n" + audit_text.summary(document, {} if self._task.check_mode else paths))
         site = document["site"]
-        told = {"paths": paths, "verdict": site["verdict"], "counts": site["counts"], "internet_nl": site["internet_nl"]}
+        told = {
+            "paths": paths,
+            "verdict": site["verdict"],
+            "counts": site["counts"],
+            "internet_nl": site["internet_nl"],
+        }
         told["failures"] = [
             {key: one[key] for key in ("check", "host", "service", "name", "address", "family", "message", "fix")}
             for one in document["results"]

@@ -20,6 +20,9 @@ _SLASHES = re.compile(r"(?:^|(?<=[\s;{}]))//.*")
 _SEMICOLON = re.compile(r"^\s*;.*|\s;.*")
 _BLOCK = re.compile(r"/\*.*?\*/", re.DOTALL)
 
+# Apache's ways to say who may come in, and who may not.
+_ADMITS = re.compile(r"\s*(?:require\s+(?:not\s+)?ip|(?:allow|deny)\s+from)\s", re.IGNORECASE)
+
 _LOCAL = tuple(ipaddress.IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"))
 
 
@@ -55,7 +58,7 @@ def literals(text: str, style: str = "hash") -> t.List[t.Tuple[int, str, str]]:
         places += [(match.start(1), match.group(1), "") for match in _MAPPED.finditer(line)]
         for _at, address, length in sorted(set(places)):
             # A prefix names who may come in; what is connected to is a single address.
-            single = length in ("", "/32")
+            single = length in ("", "/32") and not _ADMITS.match(line)
             if outside(address) is not None and int(length[1:] or 32) <= 32:
                 found.append((number, address + length, "address" if single else "network"))
     return found

@@ -14,7 +14,7 @@ import struct
 import time
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils import commands, probe
+from ansible_collections.ipv6.rollout.plugins.module_utils import commands, probe_dns
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.module_utils.named_conf import Zone
 
@@ -142,7 +142,7 @@ def is_served(found: t.Optional[int], serial: t.Optional[int]) -> bool:
 
 def served_serial(zone: str, address: str, port: int) -> t.Optional[int]:
     """Ask a server for the SOA record of a zone over UDP; return its serial number, or None where there is none."""
-    message = probe.question(zone, "SOA", 1)
+    message = probe_dns.question(zone, "SOA", 1)
     address = {"0.0.0.0": "127.0.0.1", "::0": "::1", "::": "::1"}.get(address, address)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as client:

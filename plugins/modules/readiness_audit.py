@@ -10,10 +10,11 @@ module: readiness_audit
 short_description: Join what hosts, lab machine and name server say, judge it, and write the report
 version_added: "0.1.0"
 description:
-  - The heart of P(ipv6.rollout.readiness#role) with C(tasks_from=audit), which calls it as it is meant to be called.
-  - It is called twice, delegated to the lab machine, with a look at each host in between. The first call, V(asked), lets
-    the lab machine try what inventory and DNS promise. The second, V(judged), lets it try what was found to listen,
-    judges all checks, and writes F(ipv6_audit.html), F(ipv6_audit.json) and F(ipv6_audit.xml) on the controller.
+  - The heart of the role C(readiness) with C(tasks_from=audit), which calls it as it is meant to be called.
+  - It is called twice, delegated to the lab machine, with a look at each host in between. The first call, V(asked),
+    lets the lab machine try what inventory and DNS promise. The second, V(judged), lets it try what was found to
+    listen, judges all checks, and writes F(ipv6_audit.html), F(ipv6_audit.json) and F(ipv6_audit.xml) on the
+    controller.
   - Nothing on the hosts is changed. What was not seen is unknown, and never counts as fine.
 options:
   state:
@@ -50,7 +51,9 @@ options:
     type: str
     default: ''
   accepted:
-    description: Failures that do not count. Each has C(check) and C(because), and may have C(host), C(service), C(name), C(family).
+    description:
+      - Failures that do not count.
+      - Each has C(check) and C(because), and may have C(host), C(service), C(name), C(family).
     type: raw
     default: []
   before:
@@ -147,7 +150,8 @@ paths:
   returned: where O(state=judged)
   type: dict
 verdict:
-  description: V(ready) where all is fine, V(not_ready) where something is wrong, V(not_proved) where something is unknown.
+  description:
+    - V(ready) where all is fine, V(not_ready) where something is wrong, V(not_proved) where something is unknown.
   returned: where O(state=judged)
   type: str
   sample: ready

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
@@ -30,14 +31,16 @@ def compare(before: object, after: Data) -> dict[str, t.Any]:
     """Return the part ``before`` of a document: how an earlier audit of the same site differs from it.
 
     A result is the same one where its check, host, service, name, address and family are. ``ipv4_harmed`` names each
-    result and each cell of the matrix that passed over IPv4 before, and now fails or is gone. What passed and is not
-    known now is among the changes: that is no proof of harm, and none of its absence.
+    result and each cell of the matrix that passed over IPv4 before, and now fails, or is a host's and gone. What passed
+    and is not known now is among the changes: that is no proof of harm, and none of its absence. What :func:`carried`
+    leaves out is not compared.
 
     :param before: the document of the earlier audit, as it was read from its file
     :param after: the document of this audit
     """
-    earlier = _checked(before, str(after["schema"]))
-    was = _by_key(earlier["results"], KEY, "status")
+    earlier = checked(before, str(after["schema"]))
+    here = after.get("hosts") or {}
+    was = _by_key(carried(earlier, "results", here), KEY, "status")
     now = _by_key(after["results"], KEY, "status")
     changes = [change for key in {**was, **now} if (change := _change(key, was.get(key), now.get(key)))]
 
@@ -51,14 +54,64 @@ def compare(before: object, after: Data) -> dict[str, t.Any]:
         "ipv4_harmed": [
             *_harmed(was, now, lambda told: f"{plain(told['check'])} {place(told)}"),
             *_harmed(
-                _by_key(earlier["matrix"], CELL, "verdict"), _by_key(after["matrix"], CELL, "verdict"), _cell_place
+                _by_key(carried(earlier, "matrix", here), CELL, "verdict"),
+                _by_key(after["matrix"], CELL, "verdict"),
+                _cell_place,
             ),
         ],
     }
 
 
-def _checked(before: object, schema: str) -> Data:
-    """Return the earlier document, if it is one."""
+def carried(before: Data, part: str, hosts: t.Mapping[str, Data]) -> list[Data]:
+    """Return the results or the cells of an earlier document that this audit has something to say of.
+
+    A host that is not audited now (``--limit`` leaves it out, or it was taken out of the inventory) and a service that
+    is no longer declared are left out. Where a host has another address now, what was said of the old one is taken for
+    the new one.
+
+    :param before: the earlier document
+    :param part: ``results`` or ``matrix``
+    :param hosts: the hosts of this audit, as the document has them
+    """
+    earlier = before.get("hosts")
+    known: dict[str, Data] = {
+        str(name): host
+        for name, host in (earlier.items() if isinstance(earlier, t.Mapping) else ())
+        if isinstance(host, t.Mapping)
+    }
+    left = {address for name, host in known.items() if name not in hosts for address in _addresses(host) if address}
+    left -= {address for host in hosts.values() for address in _addresses(host)}
+    found: list[Data] = []
+    for entry in before.get(part) or ():
+        name, address = str(entry["host"]), str(entry["address"])
+        if (name and name not in hosts) or (not name and address in left):
+            continue
+        was, now = known.get(name, {}), hosts.get(name, {})
+        if str(entry["service"]) in _services(was) - _services(now):
+            continue
+        moved = {old: new for old, new in zip(_addresses(was), _addresses(now)) if old and new}
+        found.append({**entry, "address": moved.get(address, address)})
+    return found
+
+
+def _addresses(host: Data) -> tuple[str, str]:
+    return str(host.get("ipv4") or ""), str(host.get("address") or "")
+
+
+def _services(host: Data) -> set[str]:
+    entries = host.get("services")
+    return (
+        {str(entry.get("name")) for entry in entries if isinstance(entry, t.Mapping)}
+        if isinstance(entries, (list, tuple))
+        else set()
+    )
+
+
+def checked(before: object, schema: str) -> Data:
+    """Return the earlier document, if it is one.
+
+    :raises RolloutError: where it is not
+    """
     what = "readiness_before"
     if not isinstance(before, t.Mapping) or before.get("schema") != schema:
         found = before.get("schema") if isinstance(before, t.Mapping) else before
@@ -75,6 +128,15 @@ def _checked(before: object, schema: str) -> Data:
         if not _has(before.get(part), (one,)):
             raise RolloutError(f"{what}: '{part}' is not as an audit writes it; name another one, or remove that file")
     return before
+
+
+def audited(text: object, schema: str) -> list[str]:
+    """Return the names of the hosts that an audit has judged; of what is no audit, none."""
+    try:
+        hosts = checked(json.loads(str(text or "")), schema).get("hosts")
+    except (RolloutError, ValueError, RecursionError):
+        return []
+    return sorted(str(name) for name in hosts) if isinstance(hosts, t.Mapping) else []
 
 
 def _has(entry: object, needed: t.Sequence[str]) -> bool:
@@ -116,15 +178,15 @@ def _change(key: Key, was: Data | None, now: Data | None) -> dict[str, str] | No
 
 
 def _harmed(was: t.Mapping[Key, Data], now: t.Mapping[Key, Data], shown_as: t.Callable[[Data], str]) -> list[str]:
-    """Return what passed over IPv4, and now fails or is gone."""
+    """Return what passed over IPv4, and now fails or is gone; a name or a zone that is gone was taken out."""
     lost = []
     for key, entry in was.items():
         if entry["family"] != "ipv4" or entry["status"] != PASS:
             continue
         here = now.get(key)
-        if here is None:
+        if here is None and entry["host"]:
             lost.append(f"{shown_as(entry)}: passed, is gone")
-        elif here["status"] == FAIL:
+        elif here is not None and here["status"] == FAIL:
             lost.append(f"{shown_as(entry)}: passed, fails now")
     return sorted(lost)
 

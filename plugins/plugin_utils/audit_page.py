@@ -130,10 +130,12 @@ def _internet_nl(told: Data) -> str:
 
 
 def _score(entry: Data) -> str:
-    """Return the words of one verdict, with its score where it has one."""
+    """Return the words of one verdict, with Internet.nl's points where it gives some; how many there are differs."""
     words = {PASS: "passes", FAIL: "fails", "partial": "in part", UNKNOWN: "unknown", NOT_APPLICABLE: "not applicable"}
     word = words.get(str(entry["verdict"]), "unknown")
-    return word if entry["score"] is None else f"{word}, {entry['score']:g} of 10"
+    if entry["score"] is None:
+        return word
+    return f"{word}, {entry['score']:g} {'point' if entry['score'] == 1 else 'points'}"
 
 
 def _plan(plan: Data) -> str:

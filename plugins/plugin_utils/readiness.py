@@ -67,12 +67,12 @@ def probes(site: Site) -> tuple[list[dict[str, t.Any]], list[str]]:
     return list(asked.values()), problems
 
 
-def judge(site: Site, accepted: object = None) -> list[tuple[Result, str]]:
+def judge(site: Site, excused: object = None) -> list[tuple[Result, str]]:
     """Return all results, the worst first, each with the reason for which the user accepts it (mostly none).
 
-    :param accepted: ``[{check, host, service, name, family, because}]``; a key that is left out is about all
+    :param excused: ``[{check, host, service, name, family, because}]``; a key that is left out is about all
     """
-    wanted = _accepted(accepted)
+    wanted = accepted(excused)
     found: list[Result] = []
     for name in GROUPS:
         if name == GROUPS[-1]:
@@ -101,7 +101,11 @@ def _excuse(result: Result, accepted: t.Sequence[t.Mapping[str, str]]) -> tuple[
     return result, ""
 
 
-def _accepted(value: object) -> list[dict[str, str]]:
+def accepted(value: object) -> list[dict[str, str]]:
+    """Return the failures that do not count, as the user wrote them.
+
+    :raises RolloutError: where one can't be read
+    """
     what = "readiness_accepted"
     if not value:
         return []

@@ -125,6 +125,9 @@ def no_duplicate(host: Host, site: Site) -> t.Iterator[Result]:
                 fix=f"look whether the link of {address.interface} is up",
                 **about,
             )
+        elif setting(host, "ipv6", address.interface, "accept_dad") < 0:
+            about["variable"] = ""
+            yield not_applicable(f"{address.interface} has no neighbours, so nobody else can have the address", **about)
         elif address.nodad or _undetected(host, address.interface):
             yield unknown(
                 f"{address.text} on {address.interface}: duplicate address detection is off, so nobody knows",
@@ -324,7 +327,7 @@ CHECKS = (
         "No other host has the address",
         "inside",
         5,
-        "Duplicate address detection is over for each address and found no other host.",
+        "At the time of the look, duplicate address detection is over for each address and found no other host.",
         "RFC 4862, section 5.4",
         no_duplicate,
     ),
@@ -353,7 +356,8 @@ CHECKS = (
         "The next boot gives the same addresses",
         "inside",
         4,
-        "The permanent global addresses and the router that the host's network files set are those of the kernel.",
+        "The permanent global addresses and the router that the host's network files set are those of the kernel. The"
+        " files are read; nothing is booted.",
         "interfaces(5); systemd.network(5); netplan(5)",
         same_after_boot,
     ),

@@ -18,9 +18,10 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import (
     prefix_text,
     reserved,
 )
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.findings_addresses import OWN
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.findings_addresses import OWN, Range
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import inside
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import (
+    ODD,
     Check,
     Host,
     Result,
@@ -31,7 +32,6 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model impor
     unknown,
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_seen import (
-    ODD,
     addresses,
     interfaces,
     of_host,
@@ -42,6 +42,7 @@ LINK = 127  # the length of a link between two routers (RFC 6164)
 ALONE = 128  # an address that claims no neighbours
 SUBNET = 64
 MOST = 20  # pairs that a finding names
+EXAMPLES = ("2001:db8::/32", "3fff::/20")  # for documentation (RFC 3849, RFC 9637)
 
 # ---------------------------------------------------------------------------------------------- A04
 
@@ -52,23 +53,35 @@ def may_be_public(host: Host, site: Site) -> t.Iterator[Result]:
     if not host.spec["names"]:
         yield not_applicable("the host publishes no name", family="ipv6")
         return
-    yield _public(ipv6(host.spec["address"], "address"), f"{host.name} has it in the plan", "ipv6_prefix")
+    number = ipv6(host.spec["address"], "address")
+    planned_prefix = site.plan.get("prefix")
+    laboratory = _example(ipv6_prefix(planned_prefix, "plan: prefix", shortest=0)[0] if planned_prefix else number)
+    yield _public(number, laboratory, f"{host.name} has it in the plan", "ipv6_prefix")
     wanted = {name.rstrip(".").lower() for name in host.spec["names"]}
-    seen = {ipv6(host.spec["address"], "address")}
+    seen = {number}
     for record in site.dns.get("records") or ():
         name = str(record.get("name", "")).rstrip(".").lower()
         if record.get("type") == "AAAA" and name in wanted:
             number = ipv6(record["data"], "data")
             if number not in seen:
                 seen.add(number)
-                yield _public(number, f"{short(name)} AAAA {ipv6_text(number)}", "ipv6_names")
+                yield _public(number, laboratory, f"{short(name)} AAAA {ipv6_text(number)}", "ipv6_names")
 
 
-def _public(number: int, evidence: str, variable: str) -> Result:
+def _example(number: int) -> bool:
+    return any(inside(number, 128, *ipv6_prefix(prefix, "prefix")) for prefix in EXAMPLES)
+
+
+def _public(number: int, laboratory: bool, evidence: str, variable: str) -> Result:
     text = ipv6_text(number)
     about: dict[str, t.Any] = {"address": text, "family": "ipv6"}
     found = OWN.find(6, number)
-    if found is None or not found.check:
+    if _example(number):
+        if laboratory:
+            said = f"{text} is a documentation address, as in all of the site, which is a laboratory"
+            return passed(said, evidence=(evidence,), **about)
+        found = Range("", "2001:db8::/32 or 3fff::/20", "a documentation address", "RFC 3849, RFC 9637")
+    elif found is None or not found.check:
         return passed(f"{text} is global unicast", evidence=(evidence,), **about)
     return failed(
         f"{text} is {found.what}, so it must not be published",
@@ -232,7 +245,7 @@ CHECKS = (
         "control",
         4,
         "Each address that a host publishes is global unicast, and in no range that is for special purposes."
-        " Documentation prefixes count as public, since labs use them.",
+        " Documentation addresses are fine where the site's own prefix is one, as in a laboratory.",
         "RFC 4291, section 2.4; RFC 6890; RFC 4472, section 2.1",
         may_be_public,
     ),
@@ -242,7 +255,7 @@ CHECKS = (
         "control",
         4,
         "Each subnet lies in the prefix and overlaps no other. Each host's address lies in its subnet, is no anycast"
-        " address, and belongs to one host only, in the plan and on the hosts themselves.",
+        " address, and belongs to one host only, in the plan and on all hosts that could be looked at.",
         "RFC 4291, section 2.6.1; RFC 2526, section 2; RFC 5453, section 3",
         plan_is_sound,
         of="site",

@@ -106,7 +106,7 @@ def _published(site: Site, host: Host, entry: Data) -> dict[str, t.Any]:
         "ipv6",
         address=host.spec["address"],
         port=entry["port"],
-        source="" if entry["sources"] else site.lab.get("outside_source"),
+        source=site.source(entry, "ipv6"),
     )
 
 
@@ -133,9 +133,8 @@ def only_proved(site: Site) -> list[Result]:
 
 def _proved(site: Site, host: Host, entry: Data, lines: tuple[str, ...], about: dict[str, t.Any]) -> Result:
     parts = (GROUP, host.name, str(entry["name"]), "ipv6", "published")
-    proof = site.proof(*parts)
-    if proof is None or (proof.get("seen") or {}).get("problem"):
-        why = site.no_proof(*parts) if proof is None else str(proof["seen"]["problem"])
+    proof, why = site.told(*parts)
+    if proof is None:
         return unknown(f"whether it answers over IPv6 is not known: {plain(why)}", evidence=lines, **about)
     evidence = (*lines, f"{entry['name']}: {plain(str(proof.get('evidence', '')))}")
     if proof.get("ok"):
@@ -170,7 +169,7 @@ CHECKS = (
         4,
         "Each authoritative server, asked over IPv4 and IPv6, has the AAAA record of the plan and an A record of the "
         "host for each published name, and all servers have the same.",
-        "RFC 1034, section 4.2.2; RFC 4472, section 4.2",
+        "RFC 1034, section 4.2.2; RFC 3596, section 2.2",
         names.addresses,
     ),
     _check(
@@ -254,8 +253,9 @@ CHECKS = (
         "D11",
         "Only what answers is published",
         5,
-        "Each service behind a published AAAA record takes connections over IPv6 from outside.",
-        "RFC 8305, section 1; RFC 4472, section 4.2",
+        "Each TCP service, and each DNS server, behind a published AAAA record takes connections over IPv6 from "
+        "outside. What was published first, and what was proved first, is not looked at.",
+        "RFC 4472, section 4.3; RFC 8305, section 1",
         only_proved,
     ),
     _check(
@@ -264,7 +264,7 @@ CHECKS = (
         4,
         "All servers of a zone answer over IPv4, are authoritative and have the serial of the primary server; where "
         "the zone is signed, the signatures of the published addresses verify with its keys. Whether the zone above "
-        "vouches for the keys is not looked at.",
+        "vouches for the keys, and whether the serial rises with each change, is not looked at.",
         "RFC 1034, section 4.3.5; RFC 4035, section 5.3; RFC 1912, section 2.2",
         servers.serials,
     ),
@@ -274,7 +274,7 @@ CHECKS = (
         3,
         "The name that begins with ipv6. has the one AAAA record of its host and no A record; one that begins with "
         "ipv4. has no AAAA record.",
-        "RFC 4472, section 4.3",
+        "RFC 4472, section 4.2",
         records.one_family,
     ),
     _check(

@@ -64,7 +64,8 @@ def _addresses(view: View, host: str, name: str, family: str) -> Result:
         return not_applicable("the host has no IPv4 address, and the name has no A record", **about)
     wanted = view.expected(name) if family == "ipv6" else view.own_ipv4(host)
     wrong = [_told("primary server", held)] if not _right(held, wanted, family) else []
-    right, silent = [], []
+    right: list[str] = []
+    silent: list[str] = []
     for server in view.servers(view.zone_of(name)):
         said, why = view.short(server, name, kind)
         if said is None:
@@ -119,7 +120,9 @@ def empty_answers(site: Site) -> list[Result]:
     if not found and not names:
         return [not_applicable("no name was read that has IPv4 only")]
     for name, zone in names:
-        wrong, right, open_ = [], [], []
+        wrong: list[str] = []
+        right: list[str] = []
+        open_: list[str] = []
         for server in view.servers(zone):
             said, why = view.short(server, name, "AAAA")
             if said is not None:
@@ -201,7 +204,8 @@ def _referral(view: View, zone: str, inside: t.Sequence[str], server: Server | N
     message = said.best
     if message is None:
         return unknown(f"the zone above gave no answer: {plain(said.why)}", variable=PARENTS, **about)
-    wrong, lines = [], []
+    wrong: list[str] = []
+    lines: list[str] = []
     sections = [*message.answer, *message.authority, *message.additional]
     named = answers.section_data(sections, "NS").get(zone, set())
     if named != set(view.data(zone, "NS")):
@@ -254,7 +258,7 @@ def large_answers(site: Site) -> list[Result]:
     for server in view.servers(zone):
         said = view.told(server, "largest", name, kind)
         heard = view.told(server, "soa", zone, "SOA").answers
-        about = {**view.about(server), "name": name}
+        about = view.about(server)  # without the name: another one has the largest answer when a zone grows
         udp, tcp = said.answers.get("udp"), said.answers.get("tcp")
         lines = [_line(server, f"{key}: {_extent(said, key)}") for key in said.answers]
         lines += [_line(server, text) for text in said.problems.values()]
@@ -262,13 +266,13 @@ def large_answers(site: Site) -> list[Result]:
             text = plain(said.unknown or "the server is silent")
             found.append(unknown(f"it was not asked for its largest answer: {text}", **about))
         elif udp is not None and not answers.truncated(udp):
-            found.append(passed(f"the largest answer ({kind}) arrives over UDP", evidence=tuple(lines), **about))
+            found.append(passed(f"the largest answer ({name} {kind}) arrives over UDP", evidence=tuple(lines), **about))
         elif tcp is not None and not answers.truncated(tcp):
-            found.append(passed(f"the largest answer ({kind}) arrives over TCP", evidence=tuple(lines), **about))
+            found.append(passed(f"the largest answer ({name} {kind}) arrives over TCP", evidence=tuple(lines), **about))
         else:
             found.append(
                 failed(
-                    f"the largest answer ({kind}) does not arrive",
+                    f"the largest answer ({name} {kind}) does not arrive",
                     evidence=tuple(lines),
                     variable="ipv6_services",
                     fix="let everybody ask the server over TCP, port 53: what is cut off over UDP is asked for again",

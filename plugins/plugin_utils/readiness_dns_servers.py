@@ -198,7 +198,9 @@ def _silent4(view: View, server: Server) -> list[Result]:
 def _signature(view: View, host: str, name: str, zone: str) -> Result:
     """Verify the signature of a name's AAAA records on each server."""
     about = {"host": host, "name": name, "family": "ipv6"}
-    wrong, right, open_ = [], [], []
+    wrong: list[str] = []
+    right: list[str] = []
+    open_: list[str] = []
     for server in view.servers(zone):
         message = view.told(server, "aaaa", name, "AAAA").best
         keys = view.told(server, "dnskey", zone, "DNSKEY").best

@@ -72,8 +72,8 @@ class View:
         }
         settings = site.setting("ipv6_dns") or {}
         self.primary = str(settings.get("server") or "") if isinstance(settings, t.Mapping) else ""
-        port = settings.get("port") if isinstance(settings, t.Mapping) else None
-        self._port = int(port) if str(port or "").isdigit() else 53
+        port = str(settings.get("port") or "") if isinstance(settings, t.Mapping) else ""
+        self._port = int(port) if port.isdecimal() else 53
         own = str(site.lab.get("ipv4") or "")  # an inventory may reach a lab machine without IPv4 by its IPv6 address
         self.families = [family for family in FAMILIES if family == "ipv6" or (own and ":" not in own)]
         self._signed: dict[str, bool] = {}

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The document of an audit: plain data from which the page, the table and the JUnit file are made.
 
-Its shape is docs/audit.schema.json. All but ``run`` and ``before`` is the same, octet by octet, as long as the site is.
+Its shape is docs/audit.schema.json. All but ``run``, ``before`` and what Z01 says of the latter is the same, octet by
+octet, as long as the site is.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model impor
 
 SCHEMA = "ipv6.rollout/audit/1"
 VERSION = "0.1.0"  # of the collection, as galaxy.yml has it
+COMPARED = "Z01"  # the check that is about what changed since the earlier audit
 LONGEST = 500  # octets of one line of evidence
 
 Document = dict[str, t.Any]
@@ -94,9 +96,21 @@ def build(
 
 
 def fingerprint(document: Data) -> str:
-    """Return a digest of all that is the same as long as the site is."""
+    """Return a digest of all that is the same as long as the site is.
+
+    What compares with an earlier audit is left out, and so are the numbers and verdicts that follow from the rest: the
+    first audit of a site and the second one have the same digest.
+    """
     stable = {key: value for key, value in document.items() if key not in ("fingerprint", "run", "before")}
+    stable["results"] = [result for result in document["results"] if result["check"] != COMPARED]
+    stable["checks"] = {name: check for name, check in document["checks"].items() if name != COMPARED}
+    stable["site"] = _without_counts(document["site"])
+    stable["hosts"] = {name: _without_counts(host) for name, host in document["hosts"].items()}
     return hashlib.sha256(json.dumps(stable, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def _without_counts(told: Data) -> Document:
+    return {key: value for key, value in told.items() if key not in ("verdict", "counts")}
 
 
 def _check(name: str, found: t.Sequence[Result]) -> Document:
@@ -139,6 +153,8 @@ def matrix(site: Site, by_host: t.Mapping[str, t.Sequence[Result]]) -> list[Docu
     for name, host in site.hosts.items():
         about: dict[tuple[str, str], list[Result]] = {}
         for result in by_host[name]:
+            if result.check == COMPARED:
+                continue  # it is about two audits; what is wrong now says so itself
             for family in (result.family,) if result.family else FAMILIES:
                 about.setdefault((result.service, family), []).append(result)
         seen = set()

@@ -28,8 +28,9 @@ CHECKS = (
         "Nothing is reachable over IPv6 that is not over IPv4",
         "outside",
         5,
-        "A TCP port that a stranger reaches over IPv6 is reached over IPv4 too, or is declared for IPv6.",
-        "RFC 9099, section 2.7.1; Internet.nl, same address family security",
+        "Of the TCP ports that listen or are declared, and port 22, each that a stranger reaches over IPv6 is reached "
+        "over IPv4 too, or is declared for IPv6.",
+        "RFC 9099, section 2.7.1",
         readiness_firewall_ports.only_over_ipv6,
     ),
     Check(
@@ -37,8 +38,8 @@ CHECKS = (
         "Declared services are reachable over IPv6 as over IPv4",
         "outside",
         4,
-        "A declared TCP service that is reached over IPv4 is reached over IPv6 as well.",
-        "RFC 6540, section 2; Internet.nl, same web site over IPv4 and IPv6",
+        "A declared TCP service that is reached over IPv4 is reached over IPv6 as well. UDP services are not tried.",
+        "RFC 6540, section 2; Internet.nl, IPv6 reachability",
         readiness_firewall_ports.only_over_ipv4,
     ),
     Check(
@@ -58,7 +59,7 @@ CHECKS = (
         4,
         "Each rule that lets somebody in over one family has a twin in the other or a declared reason, and each "
         "declared service is open over IPv6 for those who are meant.",
-        "RFC 9099, section 2.7.1; docs/parity.md",
+        "RFC 9099, section 2.7.1",
         readiness_firewall_parity.twins,
     ),
     Check(
@@ -66,8 +67,8 @@ CHECKS = (
         "The ICMPv6 messages that a host needs get in",
         "outside",
         4,
-        "Types 1, 2, 3, 4, 128 and 129 get in, 133 to 136 with hop limit 255, and 130 to 132 and 143 from the link; "
-        "and an echo request from outside is answered.",
+        "The rules let types 1, 2, 3, 4, 128 and 129 in, 133 to 136 with hop limit 255, and 130 to 132 and 143 from "
+        "the link; and an echo request from outside is answered. The other types are not sent.",
         "RFC 4890, section 4.4.1",
         readiness_firewall_icmp.messages,
     ),
@@ -97,7 +98,7 @@ CHECKS = (
         5,
         "Packets of connections that the host has made get in, connection tracking works where rules need it, and the "
         "management port is open to ipv6_lab_sources and ipv6_management_sources.",
-        "RFC 6092, section 3.1; iptables-extensions(8), conntrack",
+        "RFC 6092, section 3.3; iptables-extensions(8), conntrack",
         readiness_firewall_state.management,
     ),
     Check(

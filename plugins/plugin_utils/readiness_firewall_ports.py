@@ -1,8 +1,7 @@
 # Copyright (c) The ipv6.rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""F01 and F02: the TCP ports that a stranger reaches over each family, joined with the sockets and rules behind "
-"them."""
+"""F01 and F02: the TCP ports that a stranger reaches over each family, with the sockets and rules behind them."""
 
 from __future__ import annotations
 
@@ -83,7 +82,8 @@ def _reached(host: Host, site: Site, family: str) -> Reached:
     seen = proof.get("seen") or {}
     if seen.get("problem") or not all(isinstance(seen.get(kind), list) for kind in ("open", "closed", "silent")):
         return Reached(nothing, nothing, nothing, line(seen.get("problem") or proof.get("evidence") or "no answer"))
-    return Reached(*(frozenset(map(int, seen[kind])) for kind in ("open", "closed", "silent")))
+    found, closed, silent = (frozenset(map(int, seen[kind])) for kind in ("open", "closed", "silent"))
+    return Reached(found, closed, silent)
 
 
 def _blind(host: Host, site: Site) -> Result | None:
@@ -117,6 +117,11 @@ def only_over_ipv6(host: Host, site: Site) -> t.Iterator[Result]:
     ipv4, ipv6 = (_reached(host, site, family) for family in FAMILIES)
     source = str(site.lab["outside_source"])
     known = readiness_reach.known(host)
+    if not site.stranger_arrives(host.name):
+        yield unknown(
+            "no packet of a stranger gets to the host over IPv6, so its silence proves nothing", family="ipv6"
+        )
+        return
     more = sorted(ipv6.open - ipv4.open)
     fine = []
     for port in more:

@@ -10,6 +10,7 @@ import ipaddress
 import re
 import typing as t
 
+from ansible_collections.ipv6.rollout.plugins.module_utils import nat64_texts
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach_names import ICMP_TYPES
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach_view import protocol_number
@@ -37,7 +38,7 @@ MISSING = "it does not exist"
 FEW = 8  # rules that are shown
 
 # Chains that a daemon makes while it runs, and makes again when it starts; and the rules for its interfaces.
-MADE_BY_DAEMONS = (*OWNERS, "f2b-", "fail2ban-", "sshguard", "crowdsec")
+MADE_BY_DAEMONS = (*OWNERS, nat64_texts.CHAIN, "f2b-", "fail2ban-", "sshguard", "crowdsec")
 BRIDGES = re.compile(r" (?:-i|-o|-s|-d) (?:docker\d+|br-[0-9a-f]{12}|virbr\d+|cni\d+|podman\d+)\b")
 
 # What iptables prints and nobody has to write: modules that come with a protocol, and what REJECT does by default.
@@ -75,7 +76,7 @@ def _made_by_daemon(rule: Rule) -> bool:
 
 
 def _key(rule: Rule, family: str) -> Key:
-    options = []
+    options: list[Key] = []
     for match in rule.matches:
         if match.module == "comment":
             continue
@@ -90,7 +91,7 @@ def _key(rule: Rule, family: str) -> Key:
     return (tuple(sorted(one for one in options if one)), rule.target, rule.goto, tuple(target))
 
 
-def _option(option: Option, family: str) -> tuple[str, t.Any, bool] | tuple[()]:
+def _option(option: Option, family: str) -> Key:
     value: t.Any = " ".join(unquoted(one) for one in option.values)
     if option.name in ("-s", "-d"):
         value = _prefix(value)

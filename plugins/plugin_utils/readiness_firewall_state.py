@@ -47,7 +47,8 @@ def _answers(host: Host, family: str) -> Result:
     texts = readiness_reach.texts(host, family)
     refused = str(readiness_reach.firewall(host, family).get("tracking_refused") or "")
     tracks = (host.audit.get("conntrack") or {}).get(family)
-    about: dict[str, t.Any] = {"family": family, "variable": "ip6tables_state" if family == "ipv6" else ""}
+    about: dict[str, t.Any] = {"family": family}
+    about.update({"variable": "ip6tables_state"} if family == "ipv6" else {"file": "/etc/iptables/rules.v4"})
     if any(word in text for text in texts for word in TRACKED) and (refused or tracks is False):
         return failed(
             f"the rules of {NAMES[family]} need connection tracking, and the kernel has none: no answer gets in",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.ipv6.rollout.plugins.plugin_utils import audit_compare
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import (
     FAIL,
     NOT_APPLICABLE,
@@ -22,6 +23,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model impor
     unknown,
 )
 
+MANAGEMENT = "management"  # what checks call the port that administrators log in at; no service declares it
 KEY = ("check", "host", "service", "name", "address", "family")
 
 
@@ -31,13 +33,16 @@ def ipv4_unharmed(site: Site) -> t.Iterator[Result]:
         yield not_applicable("there is no earlier audit to compare with")
         return
     now = {result.key: result for result in site.results}
-    compared = 0
+    compared = harmed = 0
     for was in _over_ipv4(site):
         key = tuple(str(was[part]) for part in KEY)
         result = now.get(key)
+        if result is None and not was["host"]:
+            continue  # a name or a zone that is not there any more
         if result is not None and result.status in (PASS, NOT_APPLICABLE):
             compared += 1
             continue
+        harmed += 1
         about = {"host": was["host"], "service": was["service"], "address": was["address"], "family": "ipv4"}
         about["name"] = f"{was['check']} {was['name']}".strip()
         before = f"before: {was['check']} passed: {was['message']}"
@@ -52,18 +57,20 @@ def ipv4_unharmed(site: Site) -> t.Iterator[Result]:
             )
         else:
             why = result.message if result is not None else "no check said anything of it"
-            yield unknown(f"this was fine over IPv4 before, and now it is not known: {why}", evidence=(before,), **about)
-    if compared:
+            yield unknown(
+                f"this was fine over IPv4 before, and now it is not known: {why}", evidence=(before,), **about
+            )
+    if compared and not harmed:
         yield passed("what was fine over IPv4 before is fine now", family="ipv4")
 
 
 def _over_ipv4(site: Site) -> t.Iterator[Data]:
     """Results of the earlier audit that passed over IPv4, of hosts and services that are still declared."""
-    for was in site.before.get("results", ()):
-        host = site.hosts.get(str(was["host"]))
-        if was["family"] != "ipv4" or was["status"] != PASS or was["check"] == "Z01" or host is None:
+    for was in audit_compare.carried(site.before, "results", {name: host.spec for name, host in site.hosts.items()}):
+        if was["family"] != "ipv4" or was["status"] != PASS or was["check"] == "Z01":
             continue
-        if not was["service"] or host.has(str(was["service"])):
+        host, service = site.hosts.get(str(was["host"])), str(was["service"])
+        if host is None or service in ("", MANAGEMENT) or host.has(service):
             yield was
 
 
@@ -111,7 +118,7 @@ CHECKS = (
         "control",
         5,
         "Whatever passed over IPv4 in the earlier audit passes now.",
-        "RFC 4038, section 1",
+        "RFC 4213, section 2",
         ipv4_unharmed,
         of="site",
     ),
@@ -121,7 +128,7 @@ CHECKS = (
         "control",
         1,
         "Each failure has evidence, and the inventory variable or the file that causes it.",
-        "this collection",
+        "NIST SP 800-115, section 8",
         each_has_a_cause,
         of="site",
     ),
@@ -131,7 +138,7 @@ CHECKS = (
         "inside",
         2,
         "A digest of addresses, routes, rules, settings and files is the same after the look as before it.",
-        "this collection",
+        "NIST SP 800-115, section 2.3",
         looking_changes_nothing,
     ),
 )

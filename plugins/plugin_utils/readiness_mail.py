@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.audit_text import plain
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import FAMILIES as TITLES
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_mail_records as records
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_mail_sender as sender
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_mail_settings as settings
@@ -26,7 +27,6 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model impor
     unknown,
 )
 
-TITLES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 INSIDE_TLS = "submissions"  # what speaks TLS before it says anything
 FOREIGN = ("example.org", "example.net", "example.com", "example.edu")
 
@@ -44,14 +44,11 @@ class Way(t.NamedTuple):
 def ways(host: Host, site: Site) -> list[Way]:
     """Return the ways to the mail services of a host, IPv4 first."""
     found = []
-    outside = str(site.lab.get("outside_source") or "")
     for service in sender.services(host):
         for family in FAMILIES:
             address = host.spec["address"] if family == "ipv6" else host.spec.get("ipv4")
             if address:
-                source = outside if family == "ipv6" and not service.get("sources") else ""
-                blind = "the lab machine has no IPv4 address" if family == "ipv4" and not site.lab.get("ipv4") else ""
-                found.append(Way(service, family, str(address), source, blind))
+                found.append(Way(service, family, str(address), site.source(service, family), site.blind(family)))
     return found
 
 
@@ -112,11 +109,9 @@ def banner(host: Host, site: Site) -> t.Iterator[Result]:
             "family": way.family,
         }
         parts = _id(host, way, "tls" if way.service["name"] == INSIDE_TLS else "banner")
-        proof = None if way.blind else site.proof(*parts)
+        proof, why = (None, way.blind) if way.blind else site.told(*parts)
         if proof is None:
-            yield unknown(way.blind or site.no_proof(*parts), **about)
-        elif _seen(proof).get("problem"):
-            yield unknown(plain(_seen(proof)["problem"], 160), **about)
+            yield unknown(why, **about)
         elif way.service["name"] == INSIDE_TLS or _seen(site.proof(*_id(host, way, "tls"))).get("certificate"):
             yield _inside_tls(host, site, way, about)
         else:
@@ -185,12 +180,10 @@ def closed(host: Host, site: Site) -> t.Iterator[Result]:
 
 def _refused(host: Host, site: Site, way: Way, about: t.Mapping[str, str]) -> Result:
     parts = _id(host, way, "relay")
-    proof = None if way.blind else site.proof(*parts)
+    proof, why = (None, way.blind) if way.blind else site.told(*parts)
     if proof is None:
-        return unknown(way.blind or site.no_proof(*parts), **about)
+        return unknown(why, **about)
     seen = _seen(proof)
-    if seen.get("problem"):
-        return unknown(plain(seen["problem"], 160), **about)
     code = seen.get("code")
     if not isinstance(code, int) or isinstance(code, bool):
         if _seen(site.proof(*_id(host, way, "tls"))).get("certificate"):

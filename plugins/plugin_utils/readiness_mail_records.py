@@ -295,7 +295,8 @@ NAMED = Check(
     "The name at EHLO is that of the address",
     "dns",
     4,
-    "The name at EHLO is the one that the PTR record of the source address leads to, and it has that address.",
+    "The name that Postfix is set to say at EHLO is the one that the PTR record of the source address leads to, and it "
+    "has that address.",
     "RFC 5321, section 4.1.1.1; RFC 1912, section 2.1; Google's guidelines for senders",
     named,
 )
@@ -304,7 +305,8 @@ AUTHORISED = Check(
     "SPF lets the IPv6 source send",
     "dns",
     4,
-    "SPF of each mail domain passes for the IPv6 source; each DKIM key that the inventory names is published.",
+    "SPF of each mail domain passes for the IPv6 source; each DKIM key that the inventory names is published. No mail "
+    "is sent, so no signature is checked, and the DMARC record is shown and not judged.",
     "RFC 7208, section 4; RFC 6376, section 3.6; RFC 7489",
     authorised,
 )

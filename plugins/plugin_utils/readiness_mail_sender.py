@@ -120,9 +120,9 @@ def sources(host: Host) -> tuple[list[str], str]:
     if bound:
         return [normal(bound)], line(host, "smtp_bind_address6")
     words = [word.strip("[]") for word in main_cf.words(parameter(host, "inet_interfaces") or "")]
-    own = [word for word in words if ":" in word]
-    if len(own) == 1 and normal(own[0]) != "::1":
-        return [normal(own[0])], line(host, "inet_interfaces")
+    bindable = [word for word in words if ":" in word]
+    if len(bindable) == 1 and normal(bindable[0]) != "::1":
+        return [normal(bindable[0])], line(host, "inet_interfaces")
     chosen = mapping(part(host, "selection").get("sources"))
     own = addresses(host)
     found = [

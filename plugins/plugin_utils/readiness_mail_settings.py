@@ -348,7 +348,8 @@ SOURCE = Check(
     "Mail leaves from the declared address",
     "inside",
     4,
-    "The address that mail leaves from over IPv6 is the declared one, and is on the host.",
+    "The address that mail leaves from over IPv6, by the settings of Postfix or else by the choice of the kernel, is "
+    "the declared one, and is on the host. No mail is sent.",
     "postconf(5), smtp_bind_address6; RFC 7208, section 4.1",
     source,
 )
@@ -366,7 +367,8 @@ FALLBACK = Check(
     "Mail falls back to IPv4 soon",
     "inside",
     3,
-    "Where all IPv6 addresses of a receiver are dead, an IPv4 address is tried in the same delivery within 60 seconds.",
+    "Where all IPv6 addresses of a receiver are dead, the settings of Postfix let an IPv4 address be tried in the same "
+    "delivery within 60 seconds. No mail is sent.",
     "postconf(5), smtp_connect_timeout, smtp_balance_inet_protocols; RFC 5321, section 5.1",
     fallback,
 )

@@ -11,8 +11,10 @@ at the site and gives *results*. A result without proof is ``unknown`` and never
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
+from ansible_collections.ipv6.rollout.plugins.module_utils.audit_text import plain
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 
 Data = t.Mapping[str, t.Any]
@@ -26,6 +28,8 @@ VIEWS = {
     "dns": "in the DNS",
     "control": "in the inventory and the plan",
 }
+# What a judge may end in where a host or a server says something of another shape than it should.
+ODD = (RolloutError, LookupError, TypeError, ValueError, AttributeError)
 SEPARATOR = "|"  # in the id of a probe: group|host|service|family|...
 
 
@@ -114,9 +118,33 @@ class Site:
                 return variables[name]
         return default
 
+    def blind(self, family: str) -> str:
+        """Say why the lab machine can't ask over a family; empty where it can."""
+        return "the lab machine has no IPv4 address" if family == "ipv4" and not self.lab.get("ipv4") else ""
+
+    def source(self, service: Data, family: str) -> str:
+        """Return the address to ask a service from: over IPv6 one that no rule lets in, unless not everybody may."""
+        outside = str(self.lab.get("outside_source") or "")
+        return outside if family == "ipv6" and not service.get("sources") else ""
+
+    def stranger_arrives(self, host: str) -> bool:
+        """Tell whether packets of strangers get to a host at all: where they don't, its silence proves nothing."""
+        ping, ports = (self.proof("firewall", host, kind, "ipv6") or {} for kind in ("ping", "ports"))
+        seen = ports.get("seen") or {}
+        return bool(ping.get("ok") or seen.get("open") or seen.get("closed"))
+
     def proof(self, *parts: str) -> Data | None:
         """Return the proof of a probe, or None where it was not made."""
         return self.proofs.get(probe_id(*parts))
+
+    def told(self, *parts: str) -> tuple[Data | None, str]:
+        """Return a proof, or None and why it says nothing: the probe was not made, or could not be."""
+        proof = self.proof(*parts)
+        if proof is None:
+            return None, self.no_proof(*parts)
+        seen = proof.get("seen")
+        problem = seen.get("problem") if isinstance(seen, t.Mapping) else ""
+        return (None, plain(problem, 160)) if problem else (proof, "")
 
     def no_proof(self, *parts: str) -> str:
         """Say why a proof is missing."""
@@ -132,10 +160,6 @@ def probe(parts: t.Sequence[str], kind: str, family: str, **fields: t.Any) -> di
     """Return a probe as the module takes it; fields that say nothing are left out."""
     told = {name: value for name, value in fields.items() if value not in ("", None)}
     return {"id": probe_id(*parts), "kind": kind, "family": family, **told}
-
-
-HostJudge = t.Callable[[Host, Site], t.Iterable[Result]]
-SiteJudge = t.Callable[[Site], t.Iterable[Result]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,20 +184,20 @@ class Check:
     def results(self, site: Site) -> list[Result]:
         """Judge a site. A check that has nothing to say is not applicable; one that breaks is unknown."""
         if self.of == "site":
-            return self._said(lambda: t.cast(SiteJudge, self.judge)(site), "")
+            return self._said(functools.partial(self.judge, site), "")
         found = []
         for host in site.hosts.values():
             if self.view == "inside" and host.look is None:
                 found.append(Result(self.id, UNKNOWN, f"the host could not be looked at: {host.why}", host.name))
             else:
-                found += self._said(lambda host=host: t.cast(HostJudge, self.judge)(host, site), host.name)
+                found += self._said(functools.partial(self.judge, host, site), host.name)
         return found or [Result(self.id, NOT_APPLICABLE, "there is no host that it is about")]
 
     def _said(self, ask: t.Callable[[], t.Iterable[Result]], host: str) -> list[Result]:
         try:
             found = [dataclasses.replace(result, check=self.id) for result in ask()]
-        except (RolloutError, LookupError, TypeError, ValueError, AttributeError) as error:
-            # What a host or a server says may have any shape; that must not end the audit, and is no pass.
+        except ODD as error:
+            # It must not end the audit, and is no pass.
             return [Result(self.id, UNKNOWN, f"it could not be judged: {type(error).__name__}: {error}", host)]
         return found or [Result(self.id, NOT_APPLICABLE, "there is nothing here that it is about", host)]
 

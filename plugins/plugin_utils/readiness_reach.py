@@ -13,14 +13,14 @@ import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils import reach
-from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
+from ansible_collections.ipv6.rollout.plugins.module_utils.audit_text import plain
 from ansible_collections.ipv6.rollout.plugins.module_utils.icmpv6 import MARK
-from ansible_collections.ipv6.rollout.plugins.module_utils.probe_link import plain
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import FAMILIES as NAMES
 from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import INCOMPATIBLE, remarks
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import listeners, readiness_site
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.listener_declared import Declared, declared
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import STATUSES, Data, Host, Result, Site
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_seen import several
 
 LINE = 300  # characters of a line of evidence
 OURS = "ipv6_rollout"  # what the names of the nft tables begin with that this collection makes
@@ -73,8 +73,8 @@ def meant(host: Host) -> list[t.Any]:
         place = (one["protocol"], int(one["port"]))
         source = [one["source"]] if one["source"] else []
         if _OPENED.fullmatch(one["name"]):
-            entry = {"name": one["name"], "port": place[1], "protocol": place[0], "sources": []}
-            opened.setdefault(place, entry)["sources"] += source
+            opened.setdefault(place, {"name": one["name"], "port": place[1], "protocol": place[0], "sources": []})
+            opened[place]["sources"] += source
         elif source and not host.spec.get("ipv4"):
             narrowed.setdefault(place, []).extend(source)
     proxied = opened.pop(("tcp", int(management["port"])), None)
@@ -89,14 +89,7 @@ def meant(host: Host) -> list[t.Any]:
 
 def listed(host: Host, variable: str) -> list[str]:
     """Return a variable that is a list of texts; one text alone is a list of one."""
-    value = host.variables.get(variable)
-    if value is None or value == "":
-        return []
-    if isinstance(value, str):
-        return [value]
-    if not isinstance(value, (list, tuple)):
-        raise RolloutError(f"{variable} of {host.name}: {shown(value)} is not a list; write [...] around it")
-    return [str(one) for one in value]
+    return [str(one) for one in several(host.variables.get(variable), f"{variable} of {host.name}")]
 
 
 def known(host: Host) -> dict[tuple[str, int], Declared]:
@@ -213,7 +206,7 @@ def rule(told: reach.Verdict) -> str:
 
 def line(value: object) -> str:
     """Return what a host said as one line of plain text."""
-    return plain(str(value), LINE)
+    return plain(value, LINE)
 
 
 def stable(lines: t.Iterable[object]) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def _advertisements(host: Host, interface: Interface) -> Result:
         **about,
     }
     if not interface.accept_ra:
-        if value > 0:
+        if value > 1 or (value == 1 and not forwards):
             return failed(
                 f"{name} takes router advertisements, so whoever sends one on its link is its router", **wrong
             )
@@ -182,7 +182,7 @@ def _source_routes(host: Host) -> t.Iterator[Result]:
     about: dict[str, t.Any] = {"name": "source routing", "family": "ipv6"}
     if taking:
         yield failed(
-            f"{', '.join(taking[:MOST])} takes routing headers, so a sender decides which way packets go",
+            f"{', '.join(taking[:MOST])} asks for source routes, by which a sender decides which way packets go",
             evidence=(
                 f"net.ipv6.conf.all.accept_source_route = {limit}",
                 *(f"net.ipv6.conf.{name}.accept_source_route = {values[name]}" for name in taking[:MOST]),
@@ -193,7 +193,7 @@ def _source_routes(host: Host) -> t.Iterator[Result]:
             **about,
         )
     else:
-        yield passed("no interface takes routing headers", **about)
+        yield passed("no interface asks for source routes", **about)
 
 
 # ---------------------------------------------------------------------------------------------- R08
@@ -213,9 +213,14 @@ def reverse_path_in_both(host: Host, _site: Site) -> t.Iterator[Result]:
     firewall = t.cast(Data, (host.look or {})["firewall"])
     ipv6 = firewall["ipv6"]
     rules = [line for line in str(ipv6.get("saved") or "").splitlines() if re.match(r"-A .*-m rpfilter\b", line)]
-    fine = [short(line) for line in rules if "--loose" not in line]
+    strict_rules = [line for line in rules if "--loose" not in line]
+    fine = [short(line) for line in strict_rules if "--invert" in line and re.search(r" -j DROP\b", line)]
     if fine:
         yield passed("IPv6 has a strict reverse path rule, as IPv4 has", evidence=tuple(fine[:MOST]), **about)
+        return
+    if strict_rules:
+        said = f"whether IPv6 drops forged sources can't be told from its rule: {short(strict_rules[0])}"
+        yield unknown(said, evidence=tuple(map(short, strict_rules[:MOST])), **about)
         return
     unread = [short(text) for text in (ipv6.get("problem"), firewall.get("nft_problem")) if text]
     tables = [short(table) for table in firewall.get("nft_tables") or () if not str(table).startswith("ip ")]
@@ -269,8 +274,8 @@ CHECKS = (
         "Router advertisements are taken only where declared",
         "inside",
         4,
-        "accept_ra is 0 on each interface of the inventory and nothing is learnt there, unless interfaces_accept_ra is"
-        " set: then it is 1, or 2 on a host that forwards, or the network manager reads them.",
+        "No interface of the inventory takes advertisements or has learnt from one, unless interfaces_accept_ra is set:"
+        " then accept_ra is 1, or 2 on a host that forwards, or the network manager reads them.",
         "RFC 4862, section 5.5.3; kernel documentation, ip-sysctl (accept_ra)",
         advertisements_as_declared,
     ),
@@ -281,7 +286,8 @@ CHECKS = (
         3,
         "A host forwards IPv6 only where readiness_forwarding or tunnel_forwarding says so, or where it forwards IPv4"
         " too. A host that forwards takes no redirects; one that does not may take those of its router, as RFC 4861"
-        " wants it to, unless readiness_redirects is false. No interface takes source routes.",
+        " wants it to, unless readiness_redirects is false. No interface asks for source routes"
+        " (accept_source_route above 0).",
         "RFC 4861, sections 8.2 and 8.3; RFC 5095, section 3; kernel documentation, ip-sysctl",
         follows_nobody,
     ),
@@ -290,7 +296,8 @@ CHECKS = (
         "Forged sources are dropped in both families",
         "inside",
         3,
-        "Where IPv4 has a strict reverse path filter (rp_filter 1), the IPv6 rules have a strict rpfilter match.",
+        "Where IPv4 has a strict reverse path filter (rp_filter 1), the IPv6 rules drop what a strict rpfilter match"
+        " finds.",
         "RFC 3704, section 2.2; iptables-extensions(8), rpfilter",
         reverse_path_in_both,
     ),
@@ -300,7 +307,7 @@ CHECKS = (
         "inside",
         2,
         "gc_thresh3 is at least readiness_neighbours (1024 by default, which is the kernel's own limit), and the table"
-        " is not full.",
+        " is not full. Rate limits of neighbour discovery are not looked at.",
         "RFC 6583, section 7; kernel documentation, ip-sysctl (neigh/default/gc_thresh3)",
         room_for_neighbours,
     ),

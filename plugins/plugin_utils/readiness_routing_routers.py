@@ -277,8 +277,9 @@ CHECKS = (
         "Only declared routers advertise themselves",
         "outside",
         5,
-        "On the lab machine's link, and in the routes that hosts learnt, there are only the routers of"
-        " readiness_routers; by default those that hosts are told to use. A router's MTU is at least 1280.",
+        "Among the routers that answer a solicitation of the lab machine, or are heard within 5 seconds, and in the"
+        " routes that hosts learnt, there are only those of readiness_routers; by default those that hosts are told to"
+        " use. The MTU they advertise is at least 1280. Flags and prefixes are shown, and not judged.",
         "RFC 6104, section 1; RFC 4861, section 4.2",
         only_declared_routers,
         of="site",

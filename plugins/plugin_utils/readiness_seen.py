@@ -12,11 +12,12 @@ import dataclasses
 import functools
 import typing as t
 
+from ansible_collections.ipv6.rollout.plugins.module_utils.audit_text import plain
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError, shown
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import planned
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import ipv6, ipv6_prefix, ipv6_text, text_value
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import inside
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import Data, Host, Result, Site, unknown
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import ODD, Data, Host, Result, Site, unknown
 
 DEFAULTS = ("default", "::/0")
 EVERYWHERE = "2000::/3"  # all global unicast addresses: what a tunnel takes instead of a default route
@@ -27,10 +28,6 @@ YES = ("true", "yes", "on", "1", "y", "t")
 
 class Unseen(RolloutError):
     """Something that a check needs was not seen; the message says what."""
-
-
-# What a look may end in that has another shape than it should.
-ODD = (RolloutError, LookupError, TypeError, ValueError, AttributeError)
 
 
 class Address(t.NamedTuple):
@@ -148,7 +145,7 @@ def several(value: object, what: str) -> list[t.Any]:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, (list, tuple)):
-        raise RolloutError(f"{what}: {shown(value)} is no list; write [...] around it")
+        raise RolloutError(f"{what}: {shown(value)} is not a list; write [...] around it")
     return list(value)
 
 
@@ -159,9 +156,9 @@ def own_addresses(host: Host, site: Site) -> dict[int, str]:
     for name in ("readiness_addresses", "interfaces_addresses", "tunnel_addresses"):
         for value in several(variables.get(name), name):
             text = value.get("address") if isinstance(value, t.Mapping) else value
-            plain = text_value(text, name).partition("/")[0]
-            if ":" in plain:  # a tunnel may have IPv4 as well
-                found[ipv6(plain, name)] = name
+            bare = text_value(text, name).partition("/")[0]
+            if ":" in bare:  # a tunnel may have IPv4 as well
+                found[ipv6(bare, name)] = name
     found.update((ipv6(address, "plan: hosts"), "the plan") for address in _index(_Same(site)).hosts_of(host.name))
     found[ipv6(host.spec["address"], "address")] = "the plan"
     return found
@@ -255,8 +252,8 @@ def _interface(host: Host, entry: Data, variable: str, own_only: bool) -> Interf
     for value in entry["addresses"]:
         text = value["address"] if isinstance(value, t.Mapping) else value
         deprecated = isinstance(value, t.Mapping) and truth(value.get("deprecated"))
-        plain, _slash, length = text_value(text, variable).partition("/")
-        address = ipv6(plain, variable)
+        bare, _slash, length = text_value(text, variable).partition("/")
+        address = ipv6(bare, variable)
         required = not own_only or address == ipv6(host.spec["address"], "address")
         read.append(WantedAddress(address, number(length, f"{variable}: prefix length"), deprecated, required))
     ra, privacy = (
@@ -303,8 +300,7 @@ def part(host: Host, name: str) -> t.Any:
 
 def short(value: object) -> str:
     """Return what a host said as one short line."""
-    text = " ".join("".join(char if char.isprintable() else " " for char in str(value)).split())
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return plain(value, LONGEST)
 
 
 def addresses(host: Host) -> list[Address]:

@@ -273,6 +273,7 @@ def pinned(site: Site) -> t.Iterator[Result]:
         yield failed(
             "probes went over another family than the one they were made for, so what they proved means nothing",
             evidence=tuple(wrong[:FEW]),
+            variable="readiness_lab",
             fix="this is a defect of the module probe, or of a proxy on the lab machine; please report it",
         )
     elif asked:
@@ -314,6 +315,7 @@ def race(host: Host, site: Site) -> t.Iterator[Result]:
         yield failed(
             f"a client whose IPv6 gets no answer is served {late}",
             evidence=(f"{DISCARD}, then {host.spec['ipv4']}, tcp port {port}: {line(winner)} answered first",),
+            variable="ipv6_services",
             fix="look what answers for addresses of the discard prefix, and what holds back the first packet over IPv4",
             **about,
         )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import collections.abc
+import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
@@ -31,6 +32,7 @@ PREFIXES = (
 )
 NAMES = ("ansible_host", "ansible_port")
 SERVER_KEYS = ("server", "port", "secondaries", "backend")  # of ipv6_dns; the rest of it is the key
+NUMBER = re.compile(r"\(pid \d+(?: and \d+ more)?(?:, )?")  # of a process, as a listener's line has it
 SECRET = ("key", "secret", "password", "token")
 
 
@@ -77,10 +79,12 @@ def wants(site: Site, name: str) -> dict[str, t.Any]:
     others = [one.spec["address"] for one in site.hosts.values() if one.name != name][:20]
     outside = [site.lab["outside_source"]] if site.lab.get("outside_source") else []
     only_ipv6 = not host.spec.get("ipv4")
+    # Others ask another resolver, which may know nothing of these and take its time to say so.
+    translated = readiness_translation.names(site) if only_ipv6 else []
     gateway = "nat64_prefix" in host.variables or "nat64_state" in host.variables
     return {
         "destinations": [*others, *outside],
-        "names": list(dict.fromkeys([*published[:6], *readiness_translation.names(site)])),
+        "names": list(dict.fromkeys([*published[:6], *translated])),
         "token": site.token,
         "ipv4_use": only_ipv6 or gateway,
         "nat64_prefix": str(site.setting("nat64_prefix", "")),
@@ -105,7 +109,8 @@ def _details(host: Host, site: Site, addresses: t.Mapping[str, str]) -> dict[str
 
 def _listeners(host: Host, site: Site, _addresses: t.Mapping[str, str]) -> list[str]:
     told = listeners.listener_findings(host.look, declared(host), own(host), trusted(host, site))
-    return [str(line) for line in told["lines"]]
+    # A daemon that was started again is the same daemon.
+    return [NUMBER.sub("(", str(line)) for line in told["lines"]]
 
 
 def _firewall(host: Host, site: Site, addresses: t.Mapping[str, str]) -> list[str]:

@@ -336,7 +336,7 @@ CHECKS = (
         5,
         "No TCP socket is open to everyone over IPv6 unless ipv6_services or ipv6_listeners declare it, and none is "
         "reached over a family that it is not declared for.",
-        "NIST SP 800-119, section 6.9; seeds of the rollout: who listens before the address is there",
+        "NIST SP 800-123, section 4.2.1; RFC 9099, section 2.8",
         declared_tcp,
     ),
     Check(
@@ -356,7 +356,7 @@ CHECKS = (
         4,
         "A service that is declared for an address is bound to it and not to all, and each other one hears the "
         "planned address.",
-        "RFC 3493, section 3.8; docs/listeners.md",
+        "RFC 3493, section 3.8; ipv6(7)",
         addresses,
     ),
     Check(
@@ -385,7 +385,7 @@ CHECKS = (
         5,
         "No UDP socket is open to everyone over IPv6 unless it is declared, and the management port is open over "
         "IPv6 to ipv6_lab_sources and ipv6_management_sources alone.",
-        "RFC 9099, section 2.3.3 and 3.1; docs/listeners.md",
+        "RFC 9099, sections 2.4.2 and 2.8; NIST SP 800-123, section 4.2.1",
         declared_other,
     ),
 )

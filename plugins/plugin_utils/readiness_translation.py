@@ -10,6 +10,7 @@ itself; otherwise the looks of the hosts behind it tell what their resolver says
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.probe import plain
@@ -234,7 +235,7 @@ def _pointer(site: Site, view: View, gateway: Gateway, chosen: Sample) -> Result
         return unknown(f"its PTR record was not asked for: {plain(said.unknown)}", **about)
     expected = view.data(reverse_name(chosen.ipv4[0]), "PTR")
     got = answers.data(said.best, "PTR") if said.best is not None else []
-    if got and (got == expected or not expected):
+    if got and (got == expected or (not expected and chosen.only_ipv4 in got)):
         return passed("its PTR record is that of the IPv4 address", evidence=(f"{owner} PTR {got[0]}",), **about)
     if not expected:
         return not_applicable("no PTR record of the IPv4 address is known", **about)
@@ -262,6 +263,9 @@ def checking(site: Site) -> list[Result]:
             yield unknown(f"a question with DO and CD got no answer: {plain(said.why)}", **about)
             return
         got = answers.data(said.best, "AAAA")
+        if not got and answers.rcode(said.best) != "NOERROR":
+            yield unknown(f"a question with DO and CD was not answered: {answers.rcode(said.best)}", **about)
+            return
         line = f"{name} AAAA, DO and CD: {answers.rcode(said.best)}, {', '.join(got) or 'empty'}"
         first, length = ipv6_prefix(gateway.prefix, "nat64_prefix")
         if any(inside(ipv6(one, name), 128, first, length) for one in got):
@@ -309,26 +313,16 @@ def _resolver(site: Site, gateway: Gateway) -> Result:
             fix="name the prefixes of the clients in dns64_clients, and run the role dns64",
             **about,
         )
-    if not said.answers and not reach.outside_works(site, gateway):
-        return unknown("the address of the outside reaches nothing, so its silence proves nothing", **about)
+    if not said.answers and not site.stranger_arrives(gateway.host.name):
+        return unknown("no packet of a stranger gets to the gateway, so its silence proves nothing", **about)
     told = tuple(f"{key}: {answers.rcode(message)}" for key, message in said.answers.items()) or (plain(said.why),)
-    return passed("strangers get no answer of the DNS64", evidence=told, **about)
+    return passed("strangers get no address from the DNS64", evidence=told, **about)
 
 
-def _check(
-    number: str,
-    title: str,
-    view: str,
-    hurts: int,
-    rule: str,
-    source: str,
-    judge: t.Callable[[Site], t.Iterable[Result]],
-) -> Check:
-    return Check(number, title, view, hurts, rule, source, judge, of="site")
-
+_of_site = functools.partial(Check, of="site")
 
 CHECKS = (
-    _check(
+    _of_site(
         "N01",
         "The NAT64 prefix can be found",
         "dns",
@@ -337,7 +331,7 @@ CHECKS = (
         "RFC 7050, section 3; RFC 8880, section 7.1",
         prefix,
     ),
-    _check(
+    _of_site(
         "N02",
         "DNS64 makes the right addresses",
         "dns",
@@ -347,36 +341,38 @@ CHECKS = (
         "RFC 6147, sections 5.1 and 5.3.1; RFC 6052, section 2.2",
         synthesis,
     ),
-    _check(
+    _of_site(
         "N03",
         "NAT64 lets clients through",
         "outside",
         4,
-        "From a client, each target of ipv6_only_prove takes a connection at its address behind the NAT64, and answers "
-        "a ping.",
+        "From a client, each target of ipv6_only_prove takes a TCP connection at its address behind the NAT64, and "
+        "answers a ping. UDP, large transfers and translated errors are not tried.",
         "RFC 6146, section 3.5; RFC 7915, section 4",
         reach.clients,
     ),
-    _check(
+    _of_site(
         "N04",
         "DNS64 leaves validating clients alone",
         "dns",
         3,
-        "A question with DO and CD set gets no synthesised AAAA record.",
+        "A question with DO and CD set is answered without a synthesised AAAA record. What a DNS64 makes of bogus "
+        "records is not tried.",
         "RFC 6147, section 5.5",
         checking,
     ),
-    _check(
+    _of_site(
         "N05",
         "NAT64 and DNS64 serve their clients only",
         "outside",
         5,
-        "From outside, no address behind the NAT64 takes a connection, and the DNS64 gives no answer; nobody reaches "
-        "the IPv4 addresses of the gateway itself through it.",
+        "From outside, no address behind the NAT64 takes a connection, and the DNS64 makes no address; nobody reaches "
+        "the management port at the IPv4 address of the gateway itself through it. Other IPv4 addresses that "
+        "nat64_refused closes are not tried.",
         "RFC 6052, section 5.1; RFC 6146, section 5.3; RFC 5358, section 4",
         strangers,
     ),
-    _check(
+    _of_site(
         "N06",
         "Router advertisements tell the same prefix",
         "outside",

@@ -12,6 +12,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.addresses import ipv6
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.nat64 import WELL_KNOWN, nat64_address
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.plan_data import inside
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import Host, Site
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_seen import several
 
 GROUP = "translation"
 VARIABLE = "readiness_gateways"
@@ -31,7 +32,7 @@ class Gateway(t.NamedTuple):
 
 def gateways(site: Site) -> list[Gateway]:
     """Return the hosts that the inventory makes a NAT64 or a DNS64."""
-    named = _list(site.setting(VARIABLE), VARIABLE)
+    named = several(site.setting(VARIABLE), VARIABLE)
     for name in named:
         if name not in site.hosts:
             raise RolloutError(f"{VARIABLE}: {shown(name)} is no host of the rollout; write inventory names")
@@ -53,13 +54,13 @@ def _gateway(host: Host, site: Site, named: bool) -> Gateway:
     )
     value = told.get("dns64_prefix") or told.get("nat64_prefix") or WELL_KNOWN
     nat64_address("192.0.0.170", value)  # a prefix that none can be is refused here
-    listen = _list(told.get("dns64_listen"), "dns64_listen")
+    listen = several(told.get("dns64_listen"), "dns64_listen")
     six = [text for text in listen if ":" in str(text)]
     resolver = ipv6_text(ipv6(six[0], "dns64_listen")) if six else str(host.spec["address"])
-    clients = _list(told.get("nat64_clients") or told.get("dns64_clients"), "nat64_clients") or [
+    clients = several(told.get("nat64_clients") or told.get("dns64_clients"), "nat64_clients") or [
         site.plan.get("prefix")
     ]
-    sources = _list(told.get("ipv6_lab_sources") or site.setting("ipv6_lab_sources"), "ipv6_lab_sources")
+    sources = several(told.get("ipv6_lab_sources") or site.setting("ipv6_lab_sources"), "ipv6_lab_sources")
     prefixes = [ipv6_prefix(text, "nat64_clients") for text in clients if text and ":" in str(text)]
     for_lab = any(
         inside(*ipv6_prefix(text, "ipv6_lab_sources"), *within)
@@ -68,14 +69,6 @@ def _gateway(host: Host, site: Site, named: bool) -> Gateway:
         for within in prefixes
     )
     return Gateway(host, nat64, dns64, prefix_text(*ipv6_prefix(value, "nat64_prefix")), resolver, for_lab)
-
-
-def _list(value: object, what: str) -> list[t.Any]:
-    if value is None or value == "":
-        return []
-    if isinstance(value, str) or not isinstance(value, (list, tuple)):
-        raise RolloutError(f"{what}: {shown(value)} is not a list; write [...] around it")
-    return list(value)
 
 
 def behind(site: Site) -> list[Host]:

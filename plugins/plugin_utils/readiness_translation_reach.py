@@ -74,9 +74,6 @@ def probes(site: Site) -> list[dict[str, t.Any]]:
     found = []
     outside = str(site.lab.get("outside_source") or "")
     for gateway in gateways(site):
-        if outside:
-            address = gateway.host.spec["address"]
-            found.append(probe(_outside(gateway), "ping", "ipv6", address=address, source=outside))
         if not gateway.nat64:
             continue
         for target in targets(site):
@@ -98,24 +95,6 @@ def probes(site: Site) -> list[dict[str, t.Any]]:
 def _connect(gateway: Gateway, what: str, target: Target, **how: t.Any) -> dict[str, t.Any]:
     address = nat64_address(target.ipv4, gateway.prefix)
     return probe(_parts(gateway, what, target), "tcp", "ipv6", address=address, port=target.port, **how)
-
-
-def _outside(gateway: Gateway) -> tuple[str, ...]:
-    return (GROUP, gateway.host.name, "ping", "ipv6", "outside")
-
-
-def outside_works(site: Site, gateway: Gateway) -> bool:
-    """Tell whether the address of the outside reaches the gateway: then what it does not reach, is refused to it."""
-    return bool((site.proof(*_outside(gateway)) or {}).get("ok"))
-
-
-def _told(site: Site, parts: tuple[str, ...]) -> tuple[Data | None, str]:
-    """Return a proof, or None and why it says nothing."""
-    proof = site.proof(*parts)
-    if proof is None:
-        return None, site.no_proof(*parts)
-    problem = (proof.get("seen") or {}).get("problem")
-    return (None, plain(str(problem))) if problem else (proof, "")
 
 
 # ------------------------------------------------------------------------------------------------ N03
@@ -140,7 +119,7 @@ def clients(site: Site) -> list[Result]:
 
 
 def _client(site: Site, gateway: Gateway, what: str, target: Target) -> Result:
-    proof, why = _told(site, _parts(gateway, what, target))
+    proof, why = site.told(*_parts(gateway, what, target))
     told = "ping" if what == "ping" else f"port {target.port}"
     about: dict[str, t.Any] = {
         "host": gateway.host.name,
@@ -180,7 +159,7 @@ def strangers(site: Site) -> list[Result]:
 
 
 def _refused(site: Site, gateway: Gateway, what: str, target: Target) -> Result:
-    proof, why = _told(site, _parts(gateway, what, target))
+    proof, why = site.told(*_parts(gateway, what, target))
     about: dict[str, t.Any] = {
         "host": gateway.host.name,
         "name": f"{'a client' if what == 'own' else 'a stranger'} to {target.ipv4} port {target.port}",
@@ -199,8 +178,8 @@ def _refused(site: Site, gateway: Gateway, what: str, target: Target) -> Result:
             fix="run the role nat64: its rules refuse it",
             **about,
         )
-    if what == "stranger" and not outside_works(site, gateway):
-        return unknown("the address of the outside reaches nothing, so its silence proves nothing", **about)
+    if what == "stranger" and not site.stranger_arrives(gateway.host.name):
+        return unknown("no packet of a stranger gets to the gateway, so its silence proves nothing", **about)
     return passed("the NAT64 refuses it", evidence=evidence, **about)
 
 
@@ -210,7 +189,7 @@ def _refused(site: Site, gateway: Gateway, what: str, target: Target) -> Result:
 def advertised(site: Site) -> list[Result]:
     """N06: the prefix in router advertisements is that of the DNS64."""
     found = []
-    proof, why = _told(site, ra_parts(site))
+    proof, why = site.told(*ra_parts(site))
     routers = ((proof or {}).get("seen") or {}).get("routers") or ()
     told = sorted(
         {(plain(str(one.get("pref64"))), plain(str(one.get("address")))) for one in routers if one.get("pref64")}

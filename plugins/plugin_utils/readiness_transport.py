@@ -56,7 +56,7 @@ def _web(host: Host) -> list[Data]:
 
 
 def probes(site: Site) -> list[dict[str, t.Any]]:
-    """Ask for large answers, and say that the way is narrow; and read a page over a narrow hop.
+    """Ask for large answers, and say that the way is narrow; and read a page in segments for a narrow hop.
 
     A host remembers for ten minutes that the way to an address is narrow. So that is said from outside, and P02 sees
     what the host announces to the other address, to which nobody says such a thing.
@@ -120,7 +120,7 @@ def _transferred(site: Site, parts: tuple[str, ...], about: dict[str, t.Any]) ->
     if seen.get("complete"):
         # Whatever the page says, an error among it: all of it came.
         about["evidence"] = ("the transfer is complete",)
-        return passed(f"a whole page arrives over a hop of {NARROW} octets", **about)
+        return passed(f"a whole page arrives in segments for a hop of {NARROW} octets", **about)
     if seen.get("problem"):
         return unknown(f"the probe could not be made: {short(seen['problem'])}", **about)
     evidence = short(proof.get("evidence", ""))
@@ -128,7 +128,7 @@ def _transferred(site: Site, parts: tuple[str, ...], about: dict[str, t.Any]) ->
     if "complete" not in seen or ("status" not in seen and not any(word in evidence for word in SILENT)):
         return unknown("the service gave no page, so its transfers could not be tried", **about)
     return failed(
-        f"a page does not arrive whole over a hop of {NARROW} octets",
+        f"a page does not arrive whole in segments for a hop of {NARROW} octets",
         variable="ipv6_services",
         file=RULES,
         fix=LET_IN,
@@ -233,7 +233,7 @@ CHECKS = (
         "outside",
         4,
         "After a Packet Too Big that names 1280 or 1400 octets, the host's echo replies come in pieces that fit, and"
-        " web pages arrive whole over such a hop.",
+        " web pages arrive whole in segments that fit 1280. Mail and ssh are not tried, and times are not compared.",
         "RFC 8201, section 4; RFC 8200, section 5",
         narrow_way,
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import FAMILIES as TITLES
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_web_access as access
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_web_answers as answers
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_web_proxy as proxy
@@ -23,7 +24,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model impor
     unknown,
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_web_answers import Answer
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_web_ways import TITLES, Way
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_web_ways import Way
 
 
 def probes(site: Site) -> list[dict[str, t.Any]]:
@@ -31,7 +32,7 @@ def probes(site: Site) -> list[dict[str, t.Any]]:
     made = []
     for host in site.hosts.values():
         for pair in ways.by_service(host, site).values():
-            pair = {family: way for family, way in pair.items() if not ways.blind(site, family)}
+            pair = {family: way for family, way in pair.items() if not site.blind(family)}
             for name in ways.names(host):
                 for number in ways.samples(host, name):
                     # The families take turns, so that a moment in which the machine is busy is one for both.
@@ -289,7 +290,7 @@ CHECKS = (
         "outside",
         4,
         "A connection to each address, port and family of each web service comes about.",
-        "RFC 6540, section 2; Internet.nl, reachability of web servers",
+        "RFC 6540, section 2; Internet.nl, IPv6 reachability of web server",
         connected,
     ),
     Check(
@@ -328,7 +329,8 @@ CHECKS = (
         "IPv6 is as fast as IPv4",
         "outside",
         3,
-        "The first byte, and the whole answer, come over IPv6 at most 250 ms later than over IPv4.",
+        "Of three answers over each family, the fastest one over IPv6 comes at most 250 ms after the median one over "
+        "IPv4: its first byte, and all of it.",
         "RFC 8305, section 5",
         in_time,
     ),

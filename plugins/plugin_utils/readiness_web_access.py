@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.module_utils.audit_text import plain
+from ansible_collections.ipv6.rollout.plugins.module_utils.reach_walk import FAMILIES as TITLES
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_web_answers as answers
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_web_ways as ways
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_look import part, rows
@@ -27,7 +28,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model impor
     unknown,
 )
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_web_answers import Answer
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_web_ways import TITLES, Way
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_web_ways import Way
 
 DENIED = (401, 403, 407)
 MISSING = (404, 410)
@@ -130,8 +131,8 @@ def logged(host: Host, site: Site) -> t.Iterator[Result]:
         about = {"host": host.name, "address": used[0].address if used else "", "family": family}
         if not used:
             yield not_applicable(f"no client comes to it over {TITLES[family]}", **about)
-        elif ways.blind(site, family):
-            yield unknown(ways.blind(site, family), **about)
+        elif site.blind(family):
+            yield unknown(site.blind(family), **about)
         elif host.look is None:
             yield unknown(f"the host could not be looked at: {host.why}", **about)
         elif not _answered(host, site, pairs, family):
@@ -260,7 +261,9 @@ def allowed(host: Host, site: Site) -> t.Iterator[Result]:
 def _alike(
     host: Host, site: Site, service: str, name: str, pair: t.Mapping[str, Way], about: t.Mapping[str, str]
 ) -> Result:
-    bad, unsure, fine = [], [], []
+    bad: list[str] = []
+    unsure: list[str] = []
+    fine: list[str] = []
     for path in ways.paths(host, site, name):
         four, six = (
             answers.answer(site, pair[family], "web", host.name, service, family, *_what(name, path))
@@ -330,7 +333,8 @@ def _one_sided(host: Host) -> t.Iterator[Result]:
         )
         return
     web = part(host, "web")
-    bad, unsure = [], []
+    bad: list[tuple[str, str]] = []
+    unsure: list[tuple[str, str]] = []
     for entry in ways.access(host):
         where = f"{plain(entry.get('file'), 200)} line {plain(entry.get('line'), 9)}"
         four, six = _clients(entry, LETS_IN)
@@ -388,7 +392,8 @@ ALLOWED = Check(
     "Access rules are the same over both families",
     "outside",
     5,
-    "Each path is open or closed over both families alike, and no list of clients is of IPv4 only.",
-    "Apache HTTP Server manual, mod_authz_host; RFC 9099, section 5.1",
+    "Each path is open or closed over both families alike, and no list of clients in the server's configuration is of "
+    "IPv4 only; .htaccess files are not read.",
+    "Apache HTTP Server manual, mod_authz_host; RFC 9099, section 2.7.1",
     allowed,
 )

@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.ipv6.rollout.plugins.module_utils.audit_text import plain
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_look import mapping
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import Data, Host, Site
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_web_ways import Way, blind, names
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_web_ways import Way, names
 
 try:
     from cryptography import x509
@@ -64,18 +64,18 @@ class Answer(t.NamedTuple):
 
 def answer(site: Site, way: Way | None, *parts: str) -> Answer:
     """Return the answer that a probe got."""
-    if way is not None and blind(site, way.family):
-        return Answer(0, blind(site, way.family), {}, True)
+    if way is not None and site.blind(way.family):
+        return Answer(0, site.blind(way.family), {}, True)
     proof = site.proof(*parts)
     if proof is None:
         return Answer(0, site.no_proof(*parts), {}, True)
     seen = seen_of(proof)
     if seen.get("problem"):
         return Answer(0, plain(seen["problem"], 160), seen, True)
-    status = seen.get("status")
-    good = isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 999
-    why = "" if good else plain(proof.get("evidence") or "no answer", 160)
-    return Answer(status if good else 0, why, seen, seconds=proof.get("seconds"))
+    given = seen.get("status")
+    status = given if isinstance(given, int) and not isinstance(given, bool) and 100 <= given <= 999 else 0
+    why = "" if status else plain(proof.get("evidence") or "no answer", 160)
+    return Answer(status, why, seen, seconds=proof.get("seconds"))
 
 
 def first(host: Host, service: str, family: str) -> tuple[str, ...]:
@@ -167,7 +167,11 @@ def late(one: t.Sequence[Answer], other: t.Sequence[Answer]) -> bool | None:
     moment delays some answers, and a fault of the path or the server delays them all.
     """
     measured: list[bool] = []
-    for read in (lambda found: found.seen.get("first_byte"), lambda found: found.seconds):
+    reads: tuple[t.Callable[[Answer], object], ...] = (
+        lambda found: found.seen.get("first_byte"),
+        lambda found: found.seconds,
+    )
+    for read in reads:
         usual, fast = (
             [value for value in (_time(read(found)) for found in group if found.status) if value is not None]
             for group in (one, other)

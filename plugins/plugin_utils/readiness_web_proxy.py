@@ -32,7 +32,7 @@ def probes(site: Site) -> list[dict[str, t.Any]]:
     made: list[dict[str, t.Any]] = []
     for gateway in ways.gateways(site):
         hosts = ways.behind(gateway, site)
-        if not ways.blind(site, "ipv4"):
+        if not site.blind("ipv4"):
             address = ways.public(gateway, "ipv4")[0]
             made += [
                 _ask(site, (gateway.name, "nobody", str(port)), port, mode, "ipv4", address, NOBODY)
@@ -100,10 +100,10 @@ def proxied(host: Host, site: Site) -> t.Iterator[Result]:
     address = ways.public(host, "ipv4")[0]
     for port, mode in _ports(hosts).items():
         yield _nobody(host, site, port, mode, address)
-    for name, entry, asked, port in _served(hosts):
-        yield _right_host(host, site, name, entry, asked, port, address)
-    for name, port, backend in _guarded(hosts):
-        yield _stranger(site, name, port, backend)
+    for name, entry, asked, served in _served(hosts):
+        yield _right_host(host, site, name, entry, asked, served, address)
+    for name, guarded, backend in _guarded(hosts):
+        yield _stranger(site, name, guarded, backend)
 
 
 def _about(host: str, service: str, address: str, family: str, name: str = "") -> dict[str, str]:
@@ -113,12 +113,11 @@ def _about(host: str, service: str, address: str, family: str, name: str = "") -
 def _nobody(host: Host, site: Site, port: int, mode: str, address: str) -> Result:
     about = _about(host.name, f"port {port}", address, "ipv4")
     parts = ("web", "v4_proxy", host.name, "nobody", str(port))
-    proof = None if ways.blind(site, "ipv4") else site.proof(*parts)
+    blind = site.blind("ipv4")
+    proof, why = (None, blind) if blind else site.told(*parts)
     if proof is None:
-        return unknown(ways.blind(site, "ipv4") or site.no_proof(*parts), **about)
+        return unknown(why, **about)
     seen = answers.seen_of(proof)
-    if seen.get("problem"):
-        return unknown(plain(seen["problem"], 160), **about)
     if not seen.get("family"):
         return unknown(f"no connection to port {port} of the v4 proxy came about", **about)
     evidence = (f"asked for {NOBODY}: {plain(proof.get('evidence') or 'no answer', 160)}",)
@@ -138,15 +137,11 @@ def _nobody(host: Host, site: Site, port: int, mode: str, address: str) -> Resul
 def _right_host(gateway: Host, site: Site, name: str, entry: Data, asked: str, port: Data, address: str) -> Result:
     about = _about(name, f"port {port['port']}", address, "ipv4", asked)
     ids = ("web", "v4_proxy", name, asked, str(port["port"]))
-    if ways.blind(site, "ipv4"):
-        return unknown(ways.blind(site, "ipv4"), **about)
-    for way in ("through", "direct"):
-        proof = site.proof(*ids, way)
-        if proof is None:
-            return unknown(site.no_proof(*ids, way), **about)
-        if answers.seen_of(proof).get("problem"):
-            return unknown(plain(answers.seen_of(proof)["problem"], 160), **about)
-    through, direct = ((site.proof(*ids, way) or {}) for way in ("through", "direct"))
+    if site.blind("ipv4"):
+        return unknown(site.blind("ipv4"), **about)
+    (through, why), (direct, other) = (site.told(*ids, way) for way in ("through", "direct"))
+    if through is None or direct is None:
+        return unknown(why or other, **about)
     evidence = (
         f"through the v4 proxy {gateway.name}: {plain(through.get('evidence') or 'no answer', 160)}",
         f"at [{entry['address']}]: {plain(direct.get('evidence') or 'no answer', 160)}",
@@ -198,12 +193,14 @@ def _stranger(site: Site, name: str, port: Data, backend: str) -> Result:
     parts = ("web", "v4_proxy", name, "stranger", str(port["to"]))
     if not site.lab.get("outside_source"):
         return unknown("the lab machine has no address that is a stranger's (ipv6_outside_source)", **about)
-    reached = site.proof(*parts, "tcp")
+    reached, why = site.told(*parts, "tcp")
     if reached is None:
-        return unknown(site.no_proof(*parts, "tcp"), **about)
-    if answers.seen_of(reached).get("problem"):
-        return unknown(plain(answers.seen_of(reached)["problem"], 160), **about)
-    told = (f"from {site.lab['outside_source']}: {plain(reached.get('evidence') or 'no answer', 160)}",)
+        return unknown(why, **about)
+    told: tuple[str, ...] = (
+        f"from {site.lab['outside_source']}: {plain(reached.get('evidence') or 'no answer', 160)}",
+    )
+    if not reached.get("ok") and not site.stranger_arrives(name):
+        return unknown("no packet of a stranger gets to the host, so its silence proves nothing", **about)
     if not reached.get("ok"):
         return passed("a stranger does not get to where the PROXY header is read", evidence=told, **about)
     if port["port"] in WEB:

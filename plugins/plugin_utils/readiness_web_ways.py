@@ -12,8 +12,8 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import v4_proxy_hosts
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_look import part, rows
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import FAMILIES, Data, Host, Site
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_seen import several
 
-TITLES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 AGENT = "ipv6-rollout-audit"
 TLS_PORTS = (443, 8443)
 PATH = re.compile(r"/[!-~]{0,199}", re.ASCII)
@@ -68,9 +68,8 @@ def said(host: Host, site: Site, variable: str, default: t.Any) -> t.Any:
 
 def listed(host: Host, site: Site, variable: str, default: t.Sequence[str] = ()) -> list[str]:
     """Return a variable that is a list of texts."""
-    value = said(host, site, variable, default)
-    value = [value] if isinstance(value, str) else value
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+    value = several(said(host, site, variable, default), variable)
+    if not all(isinstance(item, str) for item in value):
         raise RolloutError(f"{variable}: {shown(value)} is not a list of texts; write [...] around it, and quote them")
     return [str(item) for item in value]
 
@@ -123,7 +122,7 @@ def ways(host: Host, site: Site) -> list[Way]:
                 if moved and public(gateway, family):
                     address, proxy = public(gateway, family)[0], gateway.name
             if address:
-                found.append(Way(service, family, str(address), source(site, service, family), proxy))
+                found.append(Way(service, family, str(address), site.source(service, family), proxy))
     return found
 
 
@@ -136,23 +135,12 @@ def _through(host: Host, site: Site) -> tuple[Host, list[int]] | None:
     return None
 
 
-def source(site: Site, service: Data, family: str) -> str:
-    """Return the address to ask from: over IPv6 one that no rule lets in, unless the service is not for everybody."""
-    outside = str(site.lab.get("outside_source") or "")
-    return outside if family == "ipv6" and not service.get("sources") else ""
-
-
 def by_service(host: Host, site: Site) -> dict[str, dict[str, Way]]:
     """Return the ways by service and family."""
     found: dict[str, dict[str, Way]] = {}
     for way in ways(host, site):
         found.setdefault(str(way.service["name"]), {})[way.family] = way
     return found
-
-
-def blind(site: Site, family: str) -> str:
-    """Say why the lab machine can't ask over a family; empty where it can."""
-    return "the lab machine has no IPv4 address" if family == "ipv4" and not site.lab.get("ipv4") else ""
 
 
 def agent(site: Site) -> str:

@@ -30,7 +30,8 @@ class Defect:
 
     ``expect`` has entries such as ``F04`` (of whatever host) and ``F04 www1`` (of this host and no other). ``passes``
     has what must pass with it, where a healthy site has nothing that the check is about.
-    ``variables`` are given to the audit, for what is wrong in the inventory.
+    ``variables`` are given to the audit, for what is wrong in the inventory. ``suite`` is the only release of
+    Debian that can have it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Defect:
     steps: tuple[Step, ...] = ()
     variables: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     passes: frozenset[str] = frozenset()
+    suite: str = ""
 
     def differences(self, red: t.Collection[tuple[str, str]]) -> list[str]:
         """Return what is red and should not be, and what should be and is not."""
@@ -70,6 +72,7 @@ def defect(
     before: t.Iterable[Step] = (),
     variables: t.Mapping[str, t.Any] | None = None,
     passes: t.Iterable[str] = (),
+    suite: str = "",
 ) -> None:
     """Add a defect. It turns ``check`` red on ``host`` and what is in ``also``, or exactly what is in ``expect``.
 
@@ -77,7 +80,7 @@ def defect(
     """
     parts = (*before, *((Step(host, seed, undo),) if seed else ()))
     meant = frozenset(expect) or frozenset({f"{check} {host}".rstrip(), *also})
-    CATALOGUE.append(Defect(f"{check} {name}", check, why, meant, parts, variables or {}, frozenset(passes)))
+    CATALOGUE.append(Defect(f"{check} {name}", check, why, meant, parts, variables or {}, frozenset(passes), suite))
 
 
 def fine(

@@ -83,8 +83,8 @@ defect(
     "one of two servers has another address",
     "The secondary server gets no transfers any more, and the primary changes.",
     "ns1",
-    update("update delete shop.$domain AAAA"),
-    update("update add shop.$domain 600 AAAA $www1_6"),
+    update("update add shop.$domain 600 AAAA $mail1_6"),
+    update("update delete shop.$domain AAAA $mail1_6"),
     before=[STALE],
     expect=("D01 www1", "D12"),
 )
@@ -200,7 +200,7 @@ zone(
     "D13",
     "the lab name has an A record",
     "Who tests IPv6 by it may get there over IPv4.",
-    "update add ipv6.shop.$domain 600 A $www1_4",
+    "update add ipv6.shop.$domain 300 A $www1_4",
     "update delete ipv6.shop.$domain A",
     ("D13 www1",),
 )

@@ -73,13 +73,14 @@ sed -i "s|$www1_6|${www1_6%:*}:81|" "$file"
 defect(
     "R01",
     "a default route over another router wins",
-    "It works, but nobody declared it, and the next boot does not set it.",
+    "It works, but another one is declared, and the next boot sets that (A08).",
     "www1",
     "ip -6 route add default via fe80::2 dev eth0 metric 512",
     "ip -6 route del default via fe80::2 dev eth0 metric 512",
     before=[
         Step("router", "ip -6 addr add fe80::2/64 dev eth0 nodad", "ip -6 addr del fe80::2/64 dev eth0"),
     ],
+    variables={"ipv6_gateway": "fe80::1"},
     also=["A08 www1"],
 )
 KNOWN = Step(
@@ -159,10 +160,11 @@ defect(
 defect(
     "R06",
     "the host forwards, and nobody declared it",
-    "FORWARD is closed, so nothing gets through.",
+    "The gateway alone is meant to. FORWARD is closed, so nothing gets through.",
     "mail1",
     "sysctl -qw net.ipv6.conf.all.forwarding=1",
     "sysctl -qw net.ipv6.conf.all.forwarding=0",
+    variables={"readiness_forwarding": "{{ inventory_hostname == 'gw1' }}"},
 )
 defect(
     "R07",
@@ -171,7 +173,7 @@ defect(
     "mail1",
     "ip -6 route add blackhole $outside_net6",
     "ip -6 route del blackhole $outside_net6",
-    also=["F02 mail1", "F05 mail1"],
+    also=["F02 mail1", "D11 mail1", "M01 mail1"],
 )
 defect(
     "R08",

@@ -13,6 +13,8 @@ BACK = "cp -p /run/defect.rules /etc/iptables/rules.v6; rm /run/defect.rules; ip
 SAVE4 = "; cp -p /etc/iptables/rules.v4 /run/defect.rules; iptables-save >/etc/iptables/rules.v4"
 BACK4 = "cp -p /run/defect.rules /etc/iptables/rules.v4; rm /run/defect.rules; iptables-restore </etc/iptables/rules.v4"
 
+# A host knows the MTU of a path for ten minutes, from an audit before.
+FORGET = "ip -6 route flush cache"
 SERVER = """\
 systemd-run --quiet --unit=defect python3 -m http.server --bind %s %s
 i=0
@@ -42,10 +44,12 @@ defect(
 defect(
     "F03",
     "the default of the IPv6 rules is to let in",
-    "The last rules refuse what no other rule names, until there are none: then everybody is let in.",
+    "Without the last rules, what no other one names is let in: more than over IPv4 (F04), and to ssh as well (L06).",
     "ns2",
-    "ip6tables -P INPUT ACCEPT; ip6tables -D INPUT -j REJECT --reject-with icmp6-adm-prohibited" + SAVE,
+    "ip6tables -P INPUT ACCEPT; ip6tables -D INPUT -j REJECT --reject-with icmp6-adm-prohibited\n"
+    "ip6tables -D INPUT -p tcp -j REJECT --reject-with tcp-reset" + SAVE,
     BACK,
+    also=["F04 ns2", "L06 ns2"],
 )
 defect(
     "F04",
@@ -68,7 +72,7 @@ defect(
     "Packet Too Big is dropped for the outside",
     "The host goes on with packets that are too big. From the lab machine's own address all is well.",
     "www1",
-    "ip6tables -I INPUT -s $outside6 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
+    f"{FORGET}; ip6tables -I INPUT -s $outside6 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
     BACK,
 )
 defect(
@@ -76,7 +80,7 @@ defect(
     "Packet Too Big is dropped on the lab machine's way",
     "Large answers get lost there, and TCP does not look for the MTU by itself (P03). F06 asks from outside.",
     "www1",
-    "ip6tables -I INPUT -s $lab6 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
+    f"{FORGET}; ip6tables -I INPUT -s $lab6 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
     BACK,
     also=["P03 www1"],
 )
@@ -134,11 +138,11 @@ defect(
 defect(
     "L04",
     "a declared service listens on IPv4 only",
-    "Nobody gets in over IPv6, and each check that connects there says so.",
+    "Postfix is told to use IPv4 only (M04). Each check that connects over IPv6 says so.",
     "mail1",
     "cp -p /etc/postfix/main.cf /run/defect.main; postconf -e inet_protocols=ipv4; systemctl restart postfix",
     "cp -p /run/defect.main /etc/postfix/main.cf; systemctl restart postfix; rm /run/defect.main",
-    also=["F02 mail1"],
+    also=["F02 mail1", "D11 mail1", "M01 mail1", "M04 mail1"],
 )
 defect(
     "L05",

@@ -33,9 +33,10 @@ def never(checks: t.Collection[str]) -> str:
     return ", ".join(sorted(checks)) or "none"
 
 
-def chosen(words: str, count: int, seed: int) -> list[Defect]:
+def chosen(words: str, count: int, seed: int, suite: str = "bookworm") -> list[Defect]:
     """Return the cases: all that the words name, or a random sample of them, in the order of the catalogue."""
-    found = [case for case in CATALOGUE if all(word.lower() in case.name.lower() for word in words.split())]
+    able = [case for case in CATALOGUE if case.suite in ("", suite)]
+    found = [case for case in able if all(word.lower() in case.name.lower() for word in words.split())]
     if not found:
         sys.exit(f"--defect {words}: there is no such defect; these are there:\n  " + "\n  ".join(names()))
     if count and count < len(found):
@@ -72,15 +73,9 @@ def batches(cases: t.Sequence[Defect], size: int) -> list[list[Defect]]:
 
 def apart(one: Defect, other: Defect) -> bool:
     """Tell whether two defects share no machine, no check and no variable."""
-    hosts, checks = (
-        ({step.host for step in case.steps} for case in (one, other)),
-        ({entry.partition(" ")[0] for entry in case.expect} for case in (one, other)),
-    )
-    return (
-        not set.intersection(*hosts)
-        and not set.intersection(*checks)
-        and not one.variables.keys() & other.variables.keys()
-    )
+    hosts = [{step.host for step in case.steps} for case in (one, other)]
+    checks = [{entry.partition(" ")[0] for entry in case.expect | case.passes} for case in (one, other)]
+    return not hosts[0] & hosts[1] and not checks[0] & checks[1] and not one.variables.keys() & other.variables.keys()
 
 
 class Matrix:
@@ -228,11 +223,12 @@ def main(argv: t.Sequence[str]) -> int:
 
     start = time.monotonic()
     try:
-        site = Site(options.inventory, os.environ.get("LAB_SUITE", "bookworm"))
+        suite = os.environ.get("LAB_SUITE", "bookworm")
+        site = Site(options.inventory, suite)
         site.make(options.rolled_out)
         if options.hash:
             return unchanged(site, say)
-        cases = chosen(options.defect, options.count, options.seed)
+        cases = chosen(options.defect, options.count, options.seed, suite)
         matrix = Matrix(site, options.thorough, say)
         matrix.begin()
         matrix.run(cases, options.together)

@@ -44,11 +44,16 @@ def site(seed: int, size: int = 0) -> Drawn:
     prefix = chance.choice(
         ["2001:db8:1200::/48", "2001:db8:4000::/36", "3fff:120::/44", "2001:db8:7:ff00::/56", "3fff:0:8000::/35"]
     )
-    subnets = [{"name": name} for name in chance.sample(["web", "mail", "infra", "dmz", "office"], chance.randint(1, 3))]
+    subnets = [
+        {"name": name} for name in chance.sample(["web", "mail", "infra", "dmz", "office"], chance.randint(1, 3))
+    ]
     for subnet in subnets:
         if chance.random() < 0.3:
             subnet["number"] = f"{chance.randint(16, 200):x}"
-    hosts = ["ns1", *(f"{kind}{number}" for number in range(1, size or chance.randint(2, 5)) for kind in [_kind(chance)])]
+    hosts = [
+        "ns1",
+        *(f"{kind}{number}" for number in range(1, size or chance.randint(2, 5)) for kind in [_kind(chance)]),
+    ]
     variables: dict[str, Data] = {}
     for place, name in enumerate(hosts):
         subnet = chance.randrange(len(subnets))
@@ -89,7 +94,7 @@ def _host(chance: random.Random, name: str, place: int, subnet: str, network: in
     if kind in ("mail", "both"):
         values["ipv6_mail_domains"] = [DOMAIN]
     only_ipv6 = kind == "app" and chance.random() < 0.4
-    values["ansible_host"] = "2001:db8:a::1" if only_ipv6 else f"198.18.{10 + network}.{20 + place}"
+    values["ansible_host"] = f"2001:db8:a::{place + 1:x}" if only_ipv6 else f"198.18.{10 + network}.{20 + place}"
     policies = ["stable", "next", f"::{place + 0x30:x}"] + ([] if only_ipv6 else ["ipv4_decimal", "ipv4_hex"])
     values["ipv6_interface_id"] = chance.choice(policies)
     return values
@@ -104,5 +109,4 @@ def _ways(chance: random.Random, name: str) -> Data:
         "loopback": chance.random() < 0.5,
         "tempaddr": chance.choice(["0", "-1"]),
         "rp_filter": chance.choice(["0", "2"]),
-        "declares_listeners": chance.random() < 0.3,
     }

@@ -23,6 +23,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / ".build" / "collections")]
 
 import drawn  # noqa: E402
 import world  # noqa: E402
+
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import (  # noqa: E402
     dns_server,
     readiness,
@@ -88,7 +89,10 @@ def one(seed: int) -> int:
     print(f"site {seed}: {len(site.specs)} hosts, {told}, {time.monotonic() - start:.1f} s", flush=True)
     if "--verbose" in sys.argv:
         for result in results:
-            print(f"{result.status:15} {result.check} {result.host} {result.service} {result.name} {result.family}: ", end="")
+            print(
+                f"{result.status:15} {result.check} {result.host} {result.service} {result.name} {result.family}: ",
+                end="",
+            )
             print(result.message)
     return 1 if red or not counted[readiness_model.PASS] else 0
 

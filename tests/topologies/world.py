@@ -17,9 +17,10 @@ import sys
 import typing as t
 from pathlib import Path
 
+from drawn import DOMAIN, LAB, SECOND, WEB_PORTS, Data, Drawn
+
 from ansible_collections.ipv6.rollout.plugins.module_utils import rules
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.reverse import reverse_zones
-from drawn import DOMAIN, LAB, SECOND, WEB_PORTS, Data, Drawn
 
 HERE = Path(__file__).resolve().parent
 COLLECTIONS = HERE.parents[1] / ".build" / "collections"
@@ -121,7 +122,8 @@ class World:
     def _certificate(self, folder: Path) -> None:
         names = ",".join(f"DNS:{name}" for spec in self.site.specs.values() for name in spec["names"])
         run(
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9"),
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "9"),
             *("-subj", f"/CN={DOMAIN}", "-addext", f"subjectAltName={names}"),
             *("-keyout", str(folder / "key.pem"), "-out", str(folder / "chain.pem")),
         )
@@ -158,7 +160,7 @@ class World:
 
         for address in SECOND.values():
             point(address, f"ns2.{DOMAIN}")
-        for name, member in site.members.items():
+        for member in site.members.values():
             # One name server is enough for a test address of the zone; every host has at least one name.
             for published in [*member["names"], *member["lab_names"]]:
                 if member["ipv4"] and published in member["names"]:

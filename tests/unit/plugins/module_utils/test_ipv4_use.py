@@ -45,6 +45,21 @@ def test_a_network_is_who_may_come_in():
     assert kinds == {"192.0.2.0/24": "network", "192.0.2.7/32": "address", "192.0.2.9": "address"}
 
 
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("    Require ip 192.0.2.25 2001:db8::25", "network"),
+        ("require not ip 192.0.2.25", "network"),
+        ("Allow from 192.0.2.25", "network"),
+        ("Deny from 192.0.2.25", "network"),
+        ("ProxyPass /old http://192.0.2.25/", "address"),
+        ("Required ip 192.0.2.25", "address"),
+    ],
+)
+def test_who_may_come_in_is_nobody_to_connect_to(line, kind):
+    assert ipv4_use_text.literals(line) == [(1, "192.0.2.25", kind)]
+
+
 @given(st.text(max_size=200), st.sampled_from(["hash", "c", "ini"]))
 def test_comments_go_and_lines_stay(text, style):
     assert ipv4_use_text.uncommented(text, style).count("\n") == text.count("\n")

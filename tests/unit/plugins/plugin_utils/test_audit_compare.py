@@ -30,7 +30,7 @@ def cell(verdict, family="ipv4", **about):
 def audit(results=(), matrix=(), verdict="ready"):
     return {
         "schema": SCHEMA, "run": {"made": "2026-11-01T08:00:00+00:00"}, "site": {"verdict": verdict},
-        "results": list(results), "matrix": list(matrix),
+        "hosts": {"www1": {}}, "results": list(results), "matrix": list(matrix),
     }  # fmt: skip
 
 

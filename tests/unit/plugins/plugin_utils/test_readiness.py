@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness, readiness_document, readiness_site
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import (
@@ -118,7 +119,9 @@ def accepting(monkeypatch, accepted):
     class Fake:
         CHECKS = (type(real)(**{**vars(real), "judge": lambda _site: [fails], "of": "site"}),)
 
-    monkeypatch.setattr(readiness, "_group", lambda name: Fake if name == "addresses" else type("None", (), {"CHECKS": ()}))
+    monkeypatch.setattr(
+        readiness, "_group", lambda name: Fake if name == "addresses" else type("None", (), {"CHECKS": ()})
+    )
     return [(result.status, because) for result, because in readiness.judge(site(), accepted)]
 
 
@@ -135,7 +138,12 @@ def test_an_accepted_failure_does_not_count_and_says_why(monkeypatch, entry):
 
 
 @pytest.mark.parametrize(
-    "entry", [{"check": "A05", "host": "www2", "because": "k"}, {"check": "A06", "because": "k"}, {"check": "A05", "name": "y", "because": "k"}]
+    "entry",
+    [
+        {"check": "A05", "host": "www2", "because": "k"},
+        {"check": "A06", "because": "k"},
+        {"check": "A05", "name": "y", "because": "k"},
+    ],
 )
 def test_what_is_accepted_elsewhere_counts_here(monkeypatch, entry):
     assert accepting(monkeypatch, [entry]) == [(FAIL, "")]
@@ -175,6 +183,23 @@ def test_the_fingerprint_leaves_out_when_it_was_made():
     told = {**one, "run": {"made": "2026-01-01"}, "before": None}
     assert readiness_document.fingerprint(told) == one["fingerprint"]
     assert readiness_document.fingerprint({**one, "results": []}) != one["fingerprint"]
+
+
+def test_the_fingerprint_is_the_same_whether_there_is_an_earlier_audit_or_not():
+    first = document()
+    was = {"check": "W01", "status": PASS, "host": "www1", "service": "http", "name": "", "address": "", "message": "m"}
+    second = document(before={"results": [{**was, "family": "ipv4"}]})
+    assert second["results"] != first["results"] and second["site"]["counts"] != first["site"]["counts"]
+    assert second["fingerprint"] == first["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    "line", ["python3 (pid 352, user 63665, x.service)", "python3 (pid 7 and 2 more, user 63665, x.service)"]
+)
+def test_a_daemon_that_was_started_again_is_told_in_the_same_words(monkeypatch, line):
+    monkeypatch.setattr(readiness_site.listeners, "listener_findings", lambda *_all: {"lines": [f"seen: {line}"]})
+    seen = Site({"www1": Host("www1", SPEC, look={"firewall": {}})}, PLAN)
+    assert readiness_site.details(seen)["www1"]["listeners"] == ["seen: python3 (user 63665, x.service)"]
 
 
 def test_the_matrix_has_a_cell_for_each_service_protocol_and_family():

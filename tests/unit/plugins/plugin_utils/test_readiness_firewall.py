@@ -101,6 +101,19 @@ CASES = [
         "no route",
     ),
     ("F01", {"ipv4": OPEN, "seen": look(), "outside": proofs()}, PASS, "open over IPv4: 22, 80"),
+    ("F01", {"outside": proofs((22, 80), (), (22, 80), ping=proof(False, family="ipv6"))}, PASS, "no undeclared"),
+    (
+        "F01",
+        {"outside": {**proofs(ping=None), "firewall|www1|ports|ipv6": proof(open=[], closed=[], silent=[22, 80])}},
+        UNKNOWN,
+        "its silence proves nothing",
+    ),
+    (
+        "F01",
+        {"outside": {**proofs(), "firewall|www1|ports|ipv6": proof(open=[], closed=[], silent=[22, 80])}},
+        PASS,
+        "no undeclared",
+    ),
     # F02: what is served over IPv4 alone
     ("F02", {}, PASS, "http (tcp port 80) is reached over IPv6"),
     ("F02", {"outside": proofs(ipv6=())}, FAIL, "something on the way keeps it out"),

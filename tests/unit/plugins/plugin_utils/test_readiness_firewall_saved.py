@@ -79,6 +79,7 @@ CASES = [
     ("F09", {"audit": saved(ipv6={"rules": "*filter\n-A"})}, FAIL, "can't be read as rules"),
     ("F09", {"ipv4": CLOSED4}, FAIL, "other rules of IPv4"),
     ("F09", {"ipv4": strict("-A INPUT -j f2b-sshd", "-A f2b-sshd -j RETURN", policy="ACCEPT")}, PASS, "rules.v6"),
+    ("F09", {"ipv4": strict("-A FORWARD -j IPV6-ROLLOUT-NAT64", policy="ACCEPT")}, PASS, "rules.v6"),
     ("F09", {"audit": saved(loader={"unit": "", "enabled": False})}, FAIL, "nothing loads the rules"),
     ("F09", {"audit": saved(loader={"before_network": False})}, FAIL, "does not start before the network"),
     ("F09", {"audit": saved(loader={"before_network": None})}, UNKNOWN, "is not known"),

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+
 from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness_fleet
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import (
@@ -57,7 +60,9 @@ def test_a_check_from_outside_is_asked_of_a_host_that_was_not_looked_at():
     assert [result.status for result in found] == [PASS]
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), ValueError("x"), AttributeError("x"), RolloutError("x")])
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), TypeError("x"), ValueError("x"), AttributeError("x"), RolloutError("x")]
+)
 def test_a_judge_that_breaks_is_unknown(error):
     def judge(_host, _site):
         raise error
@@ -87,7 +92,9 @@ def test_a_result_gets_the_id_of_its_check():
 
 
 def test_a_probe_leaves_out_what_says_nothing():
-    assert probe(("web", "www1", "http", "ipv6"), "http", "ipv6", address="2001:db8::1", port=80, source="", host=None) == {
+    assert probe(
+        ("web", "www1", "http", "ipv6"), "http", "ipv6", address="2001:db8::1", port=80, source="", host=None
+    ) == {
         "id": "web|www1|http|ipv6",
         "kind": "http",
         "family": "ipv6",
@@ -131,10 +138,17 @@ def test_what_works_as_before_is_fine():
 
 
 def test_what_fails_over_ipv4_now_is_harm():
-    now = Result("W01", FAIL, "no answer", host="www1", service="http", address="192.0.2.80", family="ipv4", evidence=("e",))
+    now = Result(
+        "W01", FAIL, "no answer", host="www1", service="http", address="192.0.2.80", family="ipv4", evidence=("e",)
+    )
     (result,) = unharmed([WAS], [now])
     assert (result.status, result.host, result.service) == (FAIL, "www1", "http")
     assert "no answer" in result.message and result.variable and result.evidence
+
+
+def test_harm_is_not_called_fine_beside_it():
+    broken = Result("W02", FAIL, "m", host="www1", service="http", family="ipv4", evidence=("e",))
+    assert statuses(unharmed([WAS, dataclasses.replace(broken, status=PASS)], [WAS, broken])) == [FAIL]
 
 
 def test_what_is_not_known_any_more_is_no_pass():

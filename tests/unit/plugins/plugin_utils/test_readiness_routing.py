@@ -95,6 +95,9 @@ CASES = [
     ("R03", {f"{ETH0}/accept_ra": ""}, UNKNOWN, "net.ipv6.conf.eth0.accept_ra", set()),
     ("R03", {f"{WWW}/spec/ipv4": None, f"{AUDIT}/addresses": []}, UNKNOWN, "not known which interface",
      {"A01", "A08"}),
+    # The kernel of a router takes none unless accept_ra is 2.
+    ("R03", {f"{ETH0}/accept_ra": "1", f"{ETH0}/forwarding": "1"}, PASS, "takes no router advertisements", set()),
+    ("R03", {f"{ETH0}/accept_ra": "2", f"{ETH0}/forwarding": "1"}, FAIL, "takes router advertisements", set()),
     # R04
     ("R04", {f"{HEARD}/seen/routers/+": router(ROGUE)}, FAIL, "fe80::bad advertises itself as a router", set()),
     ("R04", {f"{HEARD}/seen/routers/+": router()}, PASS, "fe80::1, which is declared", set()),
@@ -138,8 +141,8 @@ CASES = [
     ("R06", {f"{VARIABLES}/readiness_redirects": False, f"{ETH0}/accept_redirects": "0"}, PASS,
      "no interface takes redirects", set()),
     ("R06", {f"{ETH0}/accept_source_route": "1", f"{SETTINGS}/ipv6/all/accept_source_route": "1"}, FAIL,
-     "eth0 takes routing headers", set()),
-    ("R06", {f"{ETH0}/accept_source_route": "1"}, PASS, "no interface takes routing headers", set()),
+     "eth0 asks for source routes", set()),
+    ("R06", {f"{ETH0}/accept_source_route": "1"}, PASS, "no interface asks for source routes", set()),
     ("R06", {f"{KERNEL}/net.ipv6.conf.all.forwarding": ""}, UNKNOWN, "net.ipv6.conf.all.forwarding", set()),
     # R07
     ("R07", {BEHIND: SILENT}, FAIL, "no connection from ipv6_outside_source", set()),
@@ -154,6 +157,8 @@ CASES = [
     ("R08", STRICT, FAIL, "IPv4 drops forged sources on eth0, and IPv6 takes them", set()),
     ("R08", {**STRICT, f"{SETTINGS}/ipv4/eth0/rp_filter": "2"}, NOT_APPLICABLE, "no strict", set()),
     ("R08", {**STRICT, SAVED: RULE.format("")}, PASS, "as IPv4 has", set()),
+    ("R08", {**STRICT, SAVED: RULE.format("").replace("--invert -j DROP", "-j ACCEPT")}, UNKNOWN, "-j ACCEPT", set()),
+    ("R08", {**STRICT, SAVED: RULE.format("").replace("DROP", "LOG")}, UNKNOWN, "-j LOG", set()),
     ("R08", {**STRICT, SAVED: RULE.format("--loose ")}, FAIL, "IPv6 takes them", set()),
     ("R08", {**STRICT, f"{WWW}/look/firewall/nft_tables": ["inet firewalld"]}, UNKNOWN, "inet firewalld", set()),
     ("R08", {**STRICT, f"{WWW}/look/firewall/nft_tables": ["ip nat64"]}, FAIL, "IPv6 takes them", set()),

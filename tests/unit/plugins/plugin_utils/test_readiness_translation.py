@@ -15,6 +15,7 @@ pytest.importorskip("dns", reason="dnspython is not installed")
 
 import dns.flags
 import dns.message
+import dns.rcode
 import dns.rrset
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,7 +67,7 @@ class Translated:
             **(answers or {}),
         }
         self.refused, self.closed = refused, closed
-        proofs = {}
+        proofs = {IDS["outside"]: {"ok": IDS["outside"] not in refused, "seen": {}}}
         for probe in translation.probes(self.site):
             proofs[probe["id"]] = self.made(probe)
         seen = {"routers": [{"address": "fe80::1", "pref64": one} for one in routers]}
@@ -89,7 +90,9 @@ class Translated:
         stranger = probe["id"].split("|")[2] == "stranger"
         key = "stranger" if stranger else "checking" if validating else name
         texts = self.answers.get(key, ())
-        if texts:
+        if texts == "SERVFAIL":
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        elif texts:
             answer.answer.append(dns.rrset.from_text(name, 60, "IN", kind, *texts))
         seen = {one: base64.b64encode(answer.to_wire()).decode() for one in ("udp", "tcp")}
         return {"ok": True, "seen": seen, "evidence": ""}
@@ -105,7 +108,7 @@ def red(made):
 IDS = {
     "client": "translation|gw1|client|ipv6|192.0.2.180|80",
     "ping": "translation|gw1|ping|ipv6|192.0.2.180|80",
-    "outside": "translation|gw1|ping|ipv6|outside",
+    "outside": "firewall|gw1|ping|ipv6",
     "prefix": "translation|gw1|prefix|ipv6|ipv4only.arpa.",
 }
 USE = {
@@ -170,10 +173,17 @@ def test_what_is_well_passes():
         assert told == {"pass"}, (check, found)
 
 
+def test_what_says_nothing_of_a_name_is_no_pass():
+    broken = Translated(answers={"checking": "SERVFAIL"}).judged()["N04"]
+    assert [one.status for one in broken] == ["unknown"] and "SERVFAIL" in broken[0].message
+    stranger = Translated(answers={reverse_name(OLD6): ["somebody.example.org."]}).judged()["N02"]
+    assert [one.status for one in stranger if one.address == OLD6] == ["not_applicable"]
+
+
 def test_a_lab_machine_that_is_no_client_asks_as_a_stranger_only():
     made = Translated(ipv6_lab_sources=["2001:db8:feed::/64"])
     kinds = {one.split("|")[2] for one in made.site.proofs if one.startswith("translation")}
-    assert kinds == {"stranger", "ping"}
+    assert kinds == {"stranger"}
     told = {check: {one.status for one in found} for check, found in made.judged().items()}
     assert told["N01"] == told["N02"] == told["N03"] == told["N04"] == {"unknown"}
     assert told["N05"] == {"pass"}
@@ -229,11 +239,11 @@ def test_a_gateway_that_is_named():
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        ("readiness_gateways", "gw1"),
+        ("readiness_gateways", {"gw1": True}),
         ("readiness_gateways", ["nobody"]),
         ("nat64_prefix", "2001:db8::/97"),
         ("nat64_prefix", 64),
-        ("dns64_listen", "2001:db8::1"),
+        ("dns64_listen", 53),
         ("dns64_listen", ["2001:db8::g"]),
         ("ipv6_only_prove", "192.0.2.1"),
         ("ipv6_only_prove", [{"address": "192.0.2.1"}]),
