@@ -150,6 +150,6 @@ def world_zones(machine: Machine) -> dict[str, str]:
 def world_local(machine: Machine) -> str:
     """Return named.conf.local of a machine with ``lab_zones``."""
     zones_ = [
-        f'zone "{zone}" {{\n    type primary;\n    file "/etc/bind/{zone}.zone";\n}};' for zone, _ in machine.zones
+        f'zone "{zone}" {{\n    type primary;\n    file "/etc/bind/{zone}.zone";\n}};' for zone, _text in machine.zones
     ]
     return "\n".join(zones_) + "\n"

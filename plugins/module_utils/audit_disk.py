@@ -127,7 +127,7 @@ def _ifupdown(disk: Disk, macs: t.Mapping[str, str]) -> None:
         if not {stanza.name, name} & boot or stanza.method == "loopback":
             continue
         family = "ipv6" if stanza.family == "inet6" else "ipv4"
-        options = [(key, value) for key, value in stanza.options]
+        options = list(stanza.options)
         length = dict(options).get("netmask", "")
         if stanza.method in ("auto", "dhcp", "ppp", "wvdial", "bootp"):
             disk.asks(name, family)

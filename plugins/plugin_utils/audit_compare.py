@@ -21,6 +21,7 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.audit_words import (
 
 RANK = {PASS: 0, NOT_APPLICABLE: 0, UNKNOWN: 1, FAIL: 2}  # the higher, the worse
 KINDS = ("worse", "new", "gone", "better")  # in this order
+COMPARED = "Z01"  # the check that is about what changed; it is no change itself
 KEY = ("check", "host", "service", "name", "address", "family")
 CELL = ("host", "service", "port", "protocol", "family", "address")
 
@@ -42,7 +43,8 @@ def compare(before: object, after: Data) -> dict[str, t.Any]:
     here = after.get("hosts") or {}
     was = _by_key(carried(earlier, "results", here), KEY, "status")
     now = _by_key(after["results"], KEY, "status")
-    changes = [change for key in {**was, **now} if (change := _change(key, was.get(key), now.get(key)))]
+    keys = [key for key in {**was, **now} if key[0] != COMPARED]
+    changes = [change for key in keys if (change := _change(key, was.get(key), now.get(key)))]
 
     changes.sort(
         key=lambda change: (KINDS.index(change["kind"]), -RANK.get(change["is"], 0), *(change[k] for k in KEY))
@@ -181,7 +183,7 @@ def _harmed(was: t.Mapping[Key, Data], now: t.Mapping[Key, Data], shown_as: t.Ca
     """Return what passed over IPv4, and now fails or is gone; a name or a zone that is gone was taken out."""
     lost = []
     for key, entry in was.items():
-        if entry["family"] != "ipv4" or entry["status"] != PASS:
+        if entry["family"] != "ipv4" or entry["status"] != PASS or key[0] == COMPARED:
             continue
         here = now.get(key)
         if here is None and entry["host"]:

@@ -42,7 +42,7 @@ LINK = 127  # the length of a link between two routers (RFC 6164)
 ALONE = 128  # an address that claims no neighbours
 SUBNET = 64
 MOST = 20  # pairs that a finding names
-EXAMPLES = ("2001:db8::/32", "3fff::/20")  # for documentation (RFC 3849, RFC 9637)
+DOCUMENTATION_PREFIXES = ("2001:db8::/32", "3fff::/20")  # for documentation (RFC 3849, RFC 9637)
 
 # ---------------------------------------------------------------------------------------------- A04
 
@@ -69,7 +69,7 @@ def may_be_public(host: Host, site: Site) -> t.Iterator[Result]:
 
 
 def _example(number: int) -> bool:
-    return any(inside(number, 128, *ipv6_prefix(prefix, "prefix")) for prefix in EXAMPLES)
+    return any(inside(number, 128, *ipv6_prefix(prefix, "prefix")) for prefix in DOCUMENTATION_PREFIXES)
 
 
 def _public(number: int, laboratory: bool, evidence: str, variable: str) -> Result:

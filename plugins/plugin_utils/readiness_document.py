@@ -15,6 +15,7 @@ import json
 import typing as t
 
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import readiness, readiness_verdicts
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.audit_compare import COMPARED
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import (
     FAIL,
     FAMILIES,
@@ -29,7 +30,6 @@ from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model impor
 
 SCHEMA = "ipv6.rollout/audit/1"
 VERSION = "0.1.0"  # of the collection, as galaxy.yml has it
-COMPARED = "Z01"  # the check that is about what changed since the earlier audit
 LONGEST = 500  # octets of one line of evidence
 
 Document = dict[str, t.Any]

@@ -62,12 +62,13 @@ def hosts(
 
     :param specs: what the filter ``host_specs`` returned
     :param variables: by host its inventory variables, see :func:`is_wanted`
-    :param looks: by host what was registered of ``host_info``
+    :param looks: by host what was registered of ``host_info``; nothing as long as they are still to be looked at, and
+        then there is no reason why a host has no look: what depends on it is asked for afterwards
     :raises RolloutError: where the plan has no address for a host
     """
     made = {}
     for name, spec in fleet.members(specs, plan).items():
-        look, why = looked((looks or {}).get(name))
+        look, why = looked(looks.get(name)) if looks else (None, "")
         made[name] = Host(name, spec, variables.get(name, {}), look, why)
     return made
 

@@ -25,7 +25,7 @@ from browser import Browser, BrowserError
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 sys.dont_write_bytecode = True
-import conftest  # noqa: E402, F401 - makes the collection importable
+__import__("conftest")  # makes the collection importable
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.audit_page import render  # noqa: E402
 from ansible_collections.ipv6.rollout.tests.unit.plugins.plugin_utils.audit_sample import HOSTILE, sample  # noqa: E402
 

@@ -70,19 +70,20 @@ defect(
 defect(
     "F06",
     "Packet Too Big is dropped for the outside",
-    "The host goes on with packets that are too big. From the lab machine's own address all is well.",
+    "The host goes on with packets that are too big (P01), and TCP does not look for the MTU by itself (P03).",
     "www1",
     f"{FORGET}; ip6tables -I INPUT -s $outside6 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
     BACK,
+    also=["P01 www1", "P03 www1"],
 )
 defect(
     "P01",
-    "Packet Too Big is dropped on the lab machine's way",
-    "Large answers get lost there, and TCP does not look for the MTU by itself (P03). F06 asks from outside.",
-    "www1",
-    f"{FORGET}; ip6tables -I INPUT -s $lab6 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
+    "Packet Too Big is dropped",
+    "The same for everybody, which F05 reads in the rules.",
+    "mail1",
+    f"{FORGET}; ip6tables -I INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP" + SAVE,
     BACK,
-    also=["P03 www1"],
+    also=["P03 mail1", "F05 mail1", "F06 mail1"],
 )
 defect(
     "F07",
@@ -149,7 +150,7 @@ defect(
     "a program binds an address that may not be there at boot",
     "The unit waits for nothing. Only neighbours get there.",
     "www1",
-    SERVER % ("$www1_link%%eth0", 9996, 9996),
+    SERVER % ("$www1_link%eth0", 9996, 9996),
     "systemctl stop defect",
 )
 defect(

@@ -15,7 +15,7 @@ def apache(text: str, modules: str = "") -> tuple[str, str]:
     """Return how a piece of configuration is added to Apache and removed. A restart, since modules may be new."""
     enable = f"a2enmod --quiet {modules}\n" if modules else ""
     disable = f"\na2dismod --quiet --force {modules}" if modules else ""
-    start = f"{enable}cat >{CONF} <<'END'\n{text}END\nsed -i \"s/@www1_6@/$www1_6/\" {CONF}\nsystemctl restart apache2"
+    start = f"{enable}cat >{CONF} <<'END'\n{text}END\nsed -i \"s/@domain@/$domain/\" {CONF}\nsystemctl restart apache2"
     return start, f"rm {CONF}{disable}\nsystemctl restart apache2"
 
 
@@ -55,13 +55,18 @@ web(
     "The answer is 200 over both families, and only one of them is told to stay with TLS.",
     'Header always set Content-Security-Policy "default-src \'none\'" "expr=%{REMOTE_ADDR} =~ /:/"\n',
 )
-web(
+SEED, UNDO = apache(
+    "<Directory /var/www/www.@domain@>\nRewriteEngine on\nRewriteCond %{REMOTE_ADDR} :\n"
+    "RewriteRule ^(index\\.html)?$ other.html [END]\n</Directory>\n",
+    "rewrite",
+)
+defect(
     "W03",
     "another page over IPv6",
     "The same status, and another text.",
-    "<Directory /var/www/www.example.net>\nRewriteEngine on\nRewriteCond %{REMOTE_ADDR} :\n"
-    "RewriteRule ^(index\\.html)?$ /var/www/default/index.html [END]\n</Directory>\n",
-    modules="rewrite",
+    "www1",
+    "sed 's/Paragraph/Section/' /var/www/www.$domain/index.html >/var/www/www.$domain/other.html\n" + SEED,
+    UNDO + "; rm /var/www/www.$domain/other.html",
 )
 CERTIFICATES = """\\
 awk '/<VirtualHost \\*:443>/,/<\\/VirtualHost>/' /etc/apache2/sites-enabled/*.conf >/run/defect.sites
@@ -125,19 +130,26 @@ defect(
     "sed -i '/Require ip/s/ [0-9a-f]*:[0-9a-f:]*//g' /etc/apache2/sites-enabled/shop.$domain.conf; apache2ctl graceful",
     "cp -p /run/defect.site /etc/apache2/sites-enabled/shop.$domain.conf; rm /run/defect.site; apache2ctl graceful",
 )
-SEED, UNDO = apache(
-    'RewriteMap slow "prg:/run/defect.sh"\n<Directory /var/www>\nRewriteEngine on\nRewriteCond %{REMOTE_ADDR} :\n'
-    "RewriteCond ${slow:%{REMOTE_ADDR}} !ready\nRewriteRule .* - [END]\n</Directory>\n",
-    "rewrite",
-)
+WAIT = """\
+printf '#!/bin/sh\\nwhile read -r line; do sleep 0.4; echo ready; done\\n' >/run/defect.sh; chmod +x /run/defect.sh
+cat >/run/defect.conf <<'END'
+    RewriteEngine on
+    RewriteMap slow prg:/run/defect.sh
+    RewriteCond %{REMOTE_ADDR} :
+    RewriteCond ${slow:client} !ready
+    RewriteRule .* - [END]
+END
+cd /etc/apache2/sites-enabled; cp -p www.$domain.conf /run/defect.site
+sed -i '/DocumentRoot/r /run/defect.conf' www.$domain.conf; a2enmod --quiet rewrite; systemctl restart apache2
+"""
 defect(
     "W09",
     "each answer over IPv6 is late",
     "Something waits 0.4 seconds, as for a lookup of the client's name.",
     "www1",
-    "printf '#!/bin/sh\nwhile read -r line; do sleep 0.4; echo ready; done\n' >/run/defect.sh\n"
-    "chmod +x /run/defect.sh\n" + SEED,
-    UNDO + "; rm /run/defect.sh",
+    WAIT,
+    "cp -p /run/defect.site /etc/apache2/sites-enabled/www.$domain.conf; a2dismod --quiet --force rewrite\n"
+    "systemctl restart apache2; rm /run/defect.*",
 )
 
 # ------------------------------------------------------------------------------------------------------------- mail

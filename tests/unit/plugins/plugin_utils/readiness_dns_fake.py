@@ -93,9 +93,9 @@ def dns_of(records, by="transfer", zones=(FORWARD, REVERSE), unknown=(), ttl=600
 class World:
     """The name servers, by address. ``odd`` changes the answer to a question: (probe, answer) to an answer or None."""
 
-    def __init__(
-        self, records=RECORDS, hosts=None, lab=LAB, variables=None, served=None, odd=None, refused=(), **of_dns
-    ):
+    def __init__(self, records=None, hosts=None, lab=None, variables=None, served=None, odd=None, refused=(), **of_dns):
+        records = RECORDS if records is None else records
+        lab = LAB if lab is None else lab
         self.site = Site(
             hosts=dict(HOSTS if hosts is None else hosts),
             plan={"prefix": "2001:db8:1200::/48"},

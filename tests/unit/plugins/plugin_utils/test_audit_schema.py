@@ -47,7 +47,7 @@ def first(value, path):
     return value
 
 
-PATHS = [(path, properties) for path, properties in objects(SCHEMA)]
+PATHS = list(objects(SCHEMA))
 
 
 def test_the_schema_is_one():
@@ -63,7 +63,7 @@ def test_documents_are_valid(seed, hosts):
         assert [error.message for error in VALIDATOR.iter_errors(document)] == []
 
 
-@pytest.mark.parametrize(("path", "properties"), PATHS, ids=["/".join(path) or "document" for path, _ in PATHS])
+@pytest.mark.parametrize(("path", "properties"), PATHS, ids=["/".join(entry[0]) or "document" for entry in PATHS])
 def test_nothing_may_be_missing_or_more_or_of_another_kind(path, properties):
     document = sample(1, 5)
     assert set(first(document, path)) == set(properties)

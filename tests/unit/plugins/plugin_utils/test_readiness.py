@@ -287,5 +287,20 @@ def test_a_host_without_a_look_says_why(result, why):
     assert readiness_site.looked(result) == (None, why)
 
 
+def test_what_depends_on_a_look_waits_for_it():
+    given = ({"www1": {**SPEC, "interface_id": "::80"}}, PLAN, {})
+    before = readiness_site.hosts(*given)["www1"]
+    assert (before.look, before.why) == (None, "")
+    # Ports that listen are tried from outside once it is known which they are, and then there is one answer only.
+    outside = {"name": "lab1", "ipv4": "198.51.100.200", "outside_source": "2001:db8:beef::10"}
+    waiting = readiness.probes(Site({"www1": before}, PLAN, lab=outside))[0]
+    assert not [probe["id"] for probe in waiting if probe["kind"] == "ports"]
+    after = readiness_site.hosts(*given, {"www1": {"unreachable": True, "msg": "no route"}})["www1"]
+    assert after.why == "it can't be reached: no route"
+    asked = readiness.probes(Site({"www1": after}, PLAN, lab=outside))[0]
+    assert [probe["id"] for probe in asked if probe["kind"] == "ports"]
+    assert readiness_site.hosts(*given, {"www1": None})["www1"].why == "it was not asked"
+
+
 def test_a_look_is_taken():
     assert readiness_site.looked({"host_info": {"os": {}}}) == ({"os": {}}, "")

@@ -220,6 +220,14 @@ def test_a_healthy_site_passes_all_but_what_nobody_was_asked_for():
     assert {tuple(one) for one in found.values()} == {("pass",)}
 
 
+def test_the_largest_answer_is_the_same_result_whichever_it_is():
+    big = (fake.FORWARD, f"big.{fake.FORWARD}", "TXT", '"' + "x" * 200 + '"')
+    worlds = fake.World(), fake.World(records=records(big))
+    found = [fake.judged(world.waves(), {"P04"})["P04"] for world in worlds]
+    assert [one.key for one in found[0]] == [one.key for one in found[1]]
+    assert found[0][0].message != found[1][0].message and "big." in found[1][0].message
+
+
 def test_a_name_server_that_is_silent_leaves_the_names_unknown():
     world = fake.World(odd=silent())
     found = fake.statuses(fake.judged(world.waves()))

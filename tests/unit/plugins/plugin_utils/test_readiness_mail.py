@@ -77,9 +77,10 @@ def service(name="smtp", port=25):
     return {"name": name, "port": port, "protocol": "tcp", "sources": [], "daemon": "postfix"}
 
 
-def audit(parameters=BOOKWORM, overrides=None, **changed):
+def audit(parameters=None, overrides=None, **changed):
     """Return the audit's part of a look at a healthy mail server; a parameter that is None does not exist."""
-    held = {name: value for name, value in parameters.items() if value is not None}
+    given = BOOKWORM if parameters is None else parameters
+    held = {name: value for name, value in given.items() if value is not None}
     return {
         "postfix": {"installed": True, "parameters": held, "overrides": overrides or {}, "problem": ""},
         "addresses": [{"address": text} for text in ("::1", ADDRESS, "198.51.100.25", "fe80::1")],

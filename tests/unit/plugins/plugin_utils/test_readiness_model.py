@@ -66,7 +66,6 @@ def test_a_check_from_outside_is_asked_of_a_host_that_was_not_looked_at():
 def test_a_judge_that_breaks_is_unknown(error):
     def judge(_host, _site):
         raise error
-        yield
 
     (result,) = check(judge).results(site(SEEN))
     assert (result.status, result.host, result.check) == (UNKNOWN, "www1", "X01")

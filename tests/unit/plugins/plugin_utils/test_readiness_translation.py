@@ -49,9 +49,9 @@ def order(name, *got):
 class Translated:
     """A gateway and a host behind it, which the lab machine tries. ``answers`` replaces AAAA and PTR answers."""
 
-    def __init__(
-        self, answers=None, refused=(), closed=True, routers=(), looked=(), use=NO_USE, lab=fake.LAB, **gateway
-    ):
+    def __init__(self, answers=None, refused=(), closed=True, routers=(), looked=(), use="none", lab=None, **gateway):
+        use = NO_USE if use == "none" else use  # None: the host was not asked
+        lab = fake.LAB if lab is None else lab
         hosts = {
             "gw1": fake.host("gw1", "2001:db8:1200:53::64", "192.0.2.64", **{**GATEWAY, **gateway}),
             "web1": fake.host("web1", fake.WWW, "", ["www.example.com"], [], [fake.HTTP]),
