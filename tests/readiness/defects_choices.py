@@ -84,7 +84,7 @@ while True:
     made.sendto(head + prefix, ("ff02::1", 0, 0, link))
     time.sleep(1)
 END
-systemd-run --quiet --unit=defect python3 /run/defect.py
+systemd-run --quiet --collect --unit=defect python3 /run/defect.py
 """
 defect(
     "N06",
@@ -223,6 +223,6 @@ defect(
     "something changes a file of the host all the time",
     "So the look can't say that it changed nothing.",
     "www1",
-    "systemd-run --quiet --unit=defect sh -c 'while sleep 0.02; do date +%N >/etc/defect; done'",
+    "systemd-run --quiet --collect --unit=defect sh -c 'while sleep 0.02; do date +%N >/etc/defect; done'",
     "systemctl stop defect; rm -f /etc/defect",
 )

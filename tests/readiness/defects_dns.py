@@ -44,7 +44,7 @@ def relay(host: str, mode: str, port: str, server: str) -> tuple[str, str]:
     start = f"""
 cat >/run/defect.py <<'END'
 {RELAY}END
-systemd-run --quiet --unit=defect python3 /run/defect.py {mode} {port} {server}
+systemd-run --quiet --collect --unit=defect python3 /run/defect.py {mode} {port} {server}
 i=0
 until ss -Hlnt | grep -q '\\*:{port} '; do i=$((i + 1)); [ $i -lt 100 ]; sleep 0.1; done
 """

@@ -122,7 +122,7 @@ defect(
 printf 'interface eth0 { AdvSendAdvert on; IgnoreIfMissing on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; };\n' \\
     >/run/defect.conf
 mkdir -p /run/radvd
-systemd-run --quiet --unit=defect \\
+systemd-run --quiet --collect --unit=defect \\
     radvd --nodaemon --config /run/defect.conf --pidfile /run/defect.pid --logmethod stderr
 """,
     "systemctl stop defect; rm -f /run/defect.conf /run/defect.pid",

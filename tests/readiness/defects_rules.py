@@ -16,7 +16,7 @@ BACK4 = "cp -p /run/defect.rules /etc/iptables/rules.v4; rm /run/defect.rules; i
 # A host knows the MTU of a path for ten minutes, from an audit before.
 FORGET = "ip -6 route flush cache"
 SERVER = """\
-systemd-run --quiet --unit=defect python3 -m http.server --bind %s %s
+systemd-run --quiet --collect --unit=defect python3 -m http.server --bind %s %s
 i=0
 until ss -Hlnt | grep -q ':%s '; do i=$((i + 1)); [ $i -lt 100 ]; sleep 0.1; done
 """
