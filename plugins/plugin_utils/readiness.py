@@ -14,6 +14,7 @@ from ansible_collections.ipv6.rollout.plugins.module_utils.errors import Rollout
 from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import (
     FAIL,
     NOT_APPLICABLE,
+    ODD,
     STATUSES,
     Check,
     Result,
@@ -35,7 +36,6 @@ GROUPS = (
     "selection",
     "fleet",
 )
-UNJUDGEABLE = (RolloutError, LookupError, TypeError, ValueError, AttributeError)
 ACCEPTED_KEYS = ("check", "host", "service", "name", "family", "because")
 
 
@@ -62,7 +62,7 @@ def probes(site: Site) -> tuple[list[dict[str, t.Any]], list[str]]:
             for probe in make(site) if make else ():
                 if probe["id"] not in site.proofs:
                     asked.setdefault(probe["id"], probe)
-        except UNJUDGEABLE as error:
+        except ODD as error:
             problems.append(f"the probes of {name}: {type(error).__name__}: {error}")
     return list(asked.values()), problems
 

@@ -151,6 +151,12 @@ def _meant(entry: Declared, source: str) -> bool:
     return not entry.sources or bool(alone and intervals.common(entry.sources, alone))
 
 
+def _sockets(host: Host, site: Site, port: int) -> list[t.Any]:
+    """Return the TCP sockets of a port that others can reach, as the report of listeners has them."""
+    rows = readiness_reach.report(host, site)["sockets"]
+    return [row for row in rows if (row["protocol"], row["port"]) == ("tcp", port) and not row["local"]]
+
+
 def _exposed(host: Host, site: Site, port: int, entry: Declared | None, ipv4: Reached) -> Result:
     """Say by which socket, for lack of which rule and by which line of the inventory a port is open."""
     source = str(site.lab["outside_source"])
@@ -159,10 +165,7 @@ def _exposed(host: Host, site: Site, port: int, entry: Declared | None, ipv4: Re
     parts = [f"tcp port {port} is open to strangers over IPv6 and {_closed_word(ipv4, port)} over IPv4"]
     variable = "ipv6_listeners"
     if host.look is not None:
-        report = readiness_reach.report(host, site)
-        rows = [
-            row for row in report["sockets"] if (row["protocol"], row["port"]) == ("tcp", port) and not row["local"]
-        ]
+        rows = _sockets(host, site, port)
         evidence += stable(_row(row) for row in rows)
         parts.append(_socket(rows))
         verdict = _verdict(host, "ipv6", port, source)
@@ -270,10 +273,7 @@ def _unreached(host: Host, site: Site, port: int, name: str, ipv6: Reached, abou
     parts = [f"{name} is reached over IPv4 and {_closed_word(ipv6, port)} over IPv6"]
     fix = "open it: the rollout opens what it has proved (role ip6tables, ip6tables_open)"
     if host.look is not None:
-        report = readiness_reach.report(host, site)
-        rows = [
-            row for row in report["sockets"] if (row["protocol"], row["port"]) == ("tcp", port) and not row["local"]
-        ]
+        rows = _sockets(host, site, port)
         evidence += stable(_row(row) for row in rows)
         verdict = _verdict(host, "ipv6", port, source)
         if not any(row["ipv6"]["serves"] for row in rows):

@@ -9,9 +9,8 @@ import collections.abc
 import re
 import typing as t
 
-from ansible_collections.ipv6.rollout.plugins.module_utils.errors import RolloutError
 from ansible_collections.ipv6.rollout.plugins.plugin_utils import fleet, listeners, parity, readiness_translation
-from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import Data, Host, Site
+from ansible_collections.ipv6.rollout.plugins.plugin_utils.readiness_model import ODD, Data, Host, Site
 
 # The inventory variables that checks know of. What is a secret is never among them.
 PREFIXES = (
@@ -103,7 +102,7 @@ def _details(host: Host, site: Site, addresses: t.Mapping[str, str]) -> dict[str
     for key, tell in (("listeners", _listeners), ("firewall", _firewall)):
         try:
             found[key] = tell(host, site, addresses)
-        except (RolloutError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except ODD as error:
             found[key] = [f"It could not be told: {error}"]
     return found
 
